@@ -1,0 +1,32 @@
+PYTHON ?= python3
+PY = .venv/bin/python
+BOOTSTRAP = $(PYTHON) tools/bootstrap.py
+
+.PHONY: run setup local-model test test-fast fuzz check format lock
+.SILENT:
+
+# Install what is missing, migrate, and serve on RUNSITE_HOST and RUNSITE_PORT.
+run: ; $(BOOTSTRAP) run
+
+# The environment with the tools for development.
+setup: ; $(BOOTSTRAP) setup
+
+# Try the download of the local model again.
+local-model: ; $(BOOTSTRAP) local-model
+
+# Everything: SQLite, PostgreSQL, real processes, both SDKs, the browser.
+test: setup ; $(PY) tools/suite.py
+
+# What needs no process, no browser and no patience.
+test-fast: setup ; $(PY) -m pytest -q -n auto -m "not process and not browser and not sdk and not node and not services and not slow"
+
+# Longer than any suite: schemathesis, hostile upstreams, random games. About half an hour.
+fuzz: setup ; $(PY) tools/fuzz.py
+
+# Format, lint, import layers, types, system checks, missing migrations.
+check: setup ; $(PY) tools/check.py
+
+format: setup ; $(PY) -m ruff check --fix-only --quiet . && $(PY) -m ruff format --quiet .
+
+# Resolve requirements/*.txt anew; UPGRADE=1 takes newer versions.
+lock: setup ; $(PY) tools/lock.py $(if $(UPGRADE),--upgrade)

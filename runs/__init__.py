@@ -1,0 +1,1 @@
+"""Runsite: assistants, threads, messages, runs and run steps."""

@@ -1,0 +1,81 @@
+"""Runs as server-sent events. A reader that leaves changes nothing for the run."""
+
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from django.http import StreamingHttpResponse
+
+from runs.api.warnings import warning_headers
+from runs.contract import limits
+from runs.contract.errors import Internal
+from runs.contract.events import DONE, ERROR
+from runs.events.follow import follow
+from runs.events.log import Event
+from runs.models import ApiKey, Run
+from runs.models.database import in_database
+
+logger = logging.getLogger(__name__)
+
+#: A comment: readers skip it, proxies and clients see that the connection lives. No blank line
+#: follows: once it has seen an ``id``, openai-python takes any for the end of an event, and an
+#: event without data breaks its stream.
+KEEP_ALIVE = ": ping\n"
+END = f"event: {DONE}\ndata: [DONE]\n\n"
+
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",  # nginx would gather frames
+}
+
+
+def event_stream(
+    run: Run, key: ApiKey, *, after: int = 0, through_pauses: bool = False
+) -> StreamingHttpResponse:
+    """The events of a run past ``after``, until it rests, as an answer."""
+    return StreamingHttpResponse(
+        frames(run.id, key, after=after, through_pauses=through_pauses),
+        content_type="text/event-stream; charset=utf-8",
+        headers=HEADERS | warning_headers(run),
+    )
+
+
+async def frames(
+    run_id: str, key: ApiKey, *, after: int, through_pauses: bool
+) -> AsyncGenerator[str, None]:
+    """What is written to the reader: all that is pending at once in one piece.
+
+    Ends without a last frame if the key is revoked meanwhile.
+    """
+    beat = limits.KEEP_ALIVE_SECONDS
+    checked_at = time.monotonic()
+    events = follow(run_id, after, through_pauses=through_pauses, beat=beat)
+    try:
+        async with aclosing(events):
+            async for pending in events:
+                if time.monotonic() - checked_at >= beat:
+                    checked_at = time.monotonic()
+                    if not await in_database(is_live, key):
+                        return
+                yield "".join(map(Event.frame, pending)) or KEEP_ALIVE
+        yield END
+    except Exception:
+        logger.exception("A stream broke", extra={"run_id": run_id})
+        yield error_frame()
+
+
+def is_live(key: ApiKey) -> bool:
+    """Whether a key still opens the API."""
+    return ApiKey.objects.filter(number=key.number, revoked_at=None).exists()
+
+
+def error_frame() -> str:
+    """Says that the server, not the run, broke.
+
+    The published schema has the bare error object here; openai-python raises only if it
+    is under ``error``. It is given both ways.
+    """
+    body = Internal().body()
+    return f"event: {ERROR}\ndata: {json.dumps(body | body['error'])}\n\n"

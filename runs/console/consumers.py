@@ -1,0 +1,136 @@
+"""The socket of a run's page: receive-only, catches up by itself after any break.
+
+Close codes: 4000 the server is going down, come back; 4001 the run has ended; 4400 a client
+must not send; 4401 sign in; 4404 no such run in this project.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from contextlib import aclosing, suppress
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user
+
+from runs.console import render
+from runs.console.pages import may_operate, project_of_session, with_id
+from runs.contract.limits import KEEP_ALIVE_SECONDS
+from runs.contract.status import TERMINAL
+from runs.events.follow import follow
+from runs.events.log import Event
+from runs.models import Project, Run
+from runs.models.database import in_database
+
+logger = logging.getLogger(__name__)
+
+NUMBER = re.compile("[0-9]{1,18}")  # fits the column of event numbers
+
+DRAIN = 4000
+FINISHED = 4001
+RECEIVE_ONLY = 4400
+SIGN_IN = 4401
+GONE = 4404
+
+
+class RunConsumer(AsyncWebsocketConsumer):
+    """Sends the frames that keep one run's page live."""
+
+    reading: asyncio.Task[None] | None = None
+    cursor = 0
+    checked_at = 0.0
+
+    async def connect(self) -> None:
+        """Accept, and start reading. A refusal is a close code, which needs an open socket."""
+        await self.accept()
+        self.cursor = after_of(self.scope["query_string"])
+        self.reading = asyncio.create_task(self.read())
+
+    async def disconnect(self, code: int) -> None:
+        """Stop reading."""
+        if self.reading is not None:
+            self.reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.reading
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Pages change things by forms, which carry a CSRF token; sockets have none."""
+        await self.close(RECEIVE_ONLY)
+
+    async def read(self) -> None:
+        """Follow the run to its end, then close with a code that says why."""
+        try:
+            code = await self.follow_run()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("a run's page could not be kept live")
+            code = DRAIN  # the page comes back and catches up
+        await self.close(code)
+
+    async def follow_run(self) -> int:
+        """Send what happens; the close code once nothing more will."""
+        run_id = self.scope["url_route"]["kwargs"]["run_id"]
+        project = await in_database(self.admitted)
+        if project is None:
+            return SIGN_IN
+        if await in_database(status_of, project, run_id) is None:
+            return GONE
+        async with aclosing(follow(run_id, self.cursor, through_pauses=True)) as lists:
+            async for events in lists:
+                if not await self.still_admitted():
+                    return SIGN_IN
+                if events and not await self.show(project, run_id, events):
+                    return GONE
+        status = await in_database(status_of, project, run_id)
+        return GONE if status is None else FINISHED if status in TERMINAL else DRAIN
+
+    async def show(self, project: Project, run_id: str, events: list[Event]) -> bool:
+        """Send the frames of ``events``; False if the run was deleted."""
+        if render.only_deltas(events):
+            frames = [render.delta_frame(self.cursor, events)]
+        else:
+            frames = await in_database(render.frames, project, run_id, self.cursor, events)
+        for frame in frames:
+            await self.send(frame.text())
+            self.cursor = frame.number
+        return bool(frames)
+
+    async def still_admitted(self) -> bool:
+        """Whether the session still stands; asked at most once per keep-alive interval."""
+        if time.monotonic() - self.checked_at < KEEP_ALIVE_SECONDS:
+            return True
+        return await in_database(self.admitted) is not None
+
+    def admitted(self) -> Project | None:
+        """The project of this socket's session, if it is an operator's; asks the database."""
+        self.checked_at = time.monotonic()
+        return project_of(self.scope)
+
+
+def project_of(scope: Any) -> Project | None:
+    """The project of a scope's session; None if the session has ended or is no operator's.
+
+    The session is read anew: the scope has it as it was at the handshake.
+    """
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    session = store(scope["session"].session_key)
+    user = get_user(SimpleNamespace(session=session))  # type: ignore[arg-type] # all it reads
+    return project_of_session(session) if may_operate(user) else None
+
+
+def status_of(project: Project, run_id: str) -> str | None:
+    """The status of a project's run; None if there is no such run."""
+    rows = with_id(Run.objects.for_project(project), run_id)
+    return rows.values_list("status", flat=True).first()
+
+
+def after_of(query: bytes) -> int:
+    """The cursor of the socket's address; 0 for anything that is no event's number."""
+    given = parse_qs(query.decode("latin-1")).get("after", ["0"])[0]
+    return int(given) if NUMBER.fullmatch(given) else 0

@@ -1,0 +1,199 @@
+"""Filters and tags that the console's templates share."""
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from runs.console import text
+from runs.console.markdown import to_html
+from runs.console.text import verbatim
+from runs.contract.status import TERMINAL
+from runs.models import Run
+
+register = template.Library()
+
+register.filter("visible", text.visible)
+register.filter("pretty", text.pretty)
+register.filter("middle", text.middle)
+register.filter("count", text.count)
+register.filter("duration", text.duration)
+register.filter("plain_text", text.plain_text)
+register.filter("markdown", to_html)
+register.filter("verbatim", verbatim)
+
+
+@register.filter
+def item(found: Mapping[str, Any], key: str) -> Any:
+    """The value of a key that is only known at run time."""
+    return found.get(key, "")
+
+
+@register.filter
+def json(value: Any) -> str:
+    """A value as JSON with line breaks."""
+    return dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def status_word(status: str) -> str:
+    """A status in the words of the console: "Needs input"."""
+    return text.STATUS_WORDS.get(status, status)
+
+
+@register.filter
+def unix(at: datetime) -> int:
+    """Whole Unix seconds, for the page's script."""
+    return int(at.timestamp())
+
+
+@register.filter
+def milliseconds(at: datetime) -> int:
+    """Unix milliseconds, for the time bars."""
+    return int(at.timestamp() * 1000)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A decorative icon of the sprite."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" width="16" height="16">'
+        '<use href="{}#{}"></use></svg>',
+        static("console/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def badge(status: str) -> SafeString:
+    """A status: icon, word and colour; the API's own word as its tooltip."""
+    return format_html(
+        '<span class="badge" data-status="{}" title="{}">{}{}</span>',
+        status,
+        status,
+        icon(status),
+        status_word(status),
+    )
+
+
+@register.simple_tag
+def moment(at: datetime) -> SafeString:
+    """A time as "3 min ago" with the exact time as its tooltip. The page keeps it current."""
+    exact = at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return format_html(
+        '<time datetime="{}" title="{}" data-ago="{}">{}</time>',
+        at.isoformat(),
+        exact,
+        int(at.timestamp()),
+        ago((timezone.now() - at).total_seconds()),
+    )
+
+
+@register.simple_tag
+def clock(at: datetime) -> SafeString:
+    """The time of day, with the date and zone as its tooltip."""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC",
+        at.strftime("%H:%M:%S"),
+    )
+
+
+def ago(seconds: float) -> str:
+    """How long ago; static/console/live.js says it the same way."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now" if seconds < 10 else f"{int(seconds)} s ago"
+
+
+@register.simple_tag
+def vendored(name: str) -> SafeString:
+    """The tag of a vendored script, with the hash that its content must have; or of a style
+    sheet, which has none: collecting it rewrites the names that it refers to."""
+    path, integrity = vendored_files()[name]
+    if name.endswith(".css"):
+        return format_html('<link rel="stylesheet" href="{}">', static(path))
+    return format_html('<script defer src="{}" integrity="{}"></script>', static(path), integrity)
+
+
+@functools.cache
+def vendored_files() -> dict[str, tuple[str, str]]:
+    """Path below the static root, and integrity, of each vendored file, by its name."""
+    listed: dict[str, Any] = tomllib.loads(
+        Path(settings.BASE_DIR, "static", "vendor", "VENDOR.toml").read_text()
+    )
+    return {
+        name: (f"vendor/{package['folder']}/{name}", file["integrity"])
+        for package in listed["package"]
+        for name, file in package["files"].items()
+    }
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: template.Context) -> str:
+    """The theme this browser chose; "system" unless it did. Needs no database."""
+    request = context.get("request")
+    chosen = request.COOKIES.get("theme", "") if request else ""
+    return chosen if chosen in ("light", "dark") else "system"
+
+
+@register.simple_tag
+def lasted(run: Run) -> str:
+    """How long a run took from creation to end, or has taken so far."""
+    ended = run.completed_at or run.failed_at or run.cancelled_at or run.expired_at
+    end = ended if run.status in TERMINAL and ended else timezone.now()
+    return text.duration((end - run.created_at).total_seconds())
+
+
+@register.simple_tag
+def since(at: datetime) -> str:
+    """The time from then to now; the page counts it up."""
+    return text.duration((timezone.now() - at).total_seconds())
+
+
+@register.simple_tag
+def time_left(until: datetime) -> str:
+    """The time until then as 8:12; the page counts it down."""
+    minutes, seconds = divmod(max(int((until - timezone.now()).total_seconds()), 0), 60)
+    return f"{minutes}:{seconds:02d}"
+
+
+@register.simple_tag
+def call_place(step_id: str, index: int) -> str:
+    """The element id of a call of a step."""
+    return f"{step_id}-call-{index}"
+
+
+@register.simple_tag
+def explain_incomplete(run: Run) -> str:
+    """What a person can do about an incomplete run."""
+    reason = run.incomplete_reason or ""
+    if reason == "max_completion_tokens" and run.max_completion_tokens is None:
+        return text.UPSTREAM_LIMIT
+    return text.INCOMPLETE.get(reason, "The model stopped before it was done.")
+
+
+@register.filter
+def cut(reason: str) -> str:
+    """Why a message ends early, in words."""
+    return text.CUT.get(reason, reason)
+
+
+@register.simple_tag(takes_context=True)
+def here(context: template.Context, name: str) -> SafeString:
+    """Marks the entry of the main navigation under which the page is."""
+    match = context["request"].resolver_match
+    of_page = text.NAVIGATION.get(match.url_name if match else "", "runs")
+    return mark_safe(' aria-current="page"' if of_page == name else "")  # noqa: S308  constant

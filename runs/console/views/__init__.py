@@ -1,0 +1,1 @@
+"""Views: fetch, operate, render."""

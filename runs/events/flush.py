@@ -1,0 +1,180 @@
+"""Deltas are delivered first and committed in groups: one transaction for many runs.
+
+A driver numbers its deltas and hands them to the hub at once; here they wait, at most
+``FLUSH_SECONDS`` and with a bound, for their commit. A flush also renews the lease.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import Error, transaction
+
+from runs.contract.limits import (
+    FLUSH_SECONDS,
+    UNFLUSHED_CHARACTERS,
+    UNFLUSHED_EVENTS,
+    UNFLUSHED_SECONDS,
+)
+from runs.contract.status import RunStatus
+from runs.events.log import Event, chunk
+from runs.models import EventChunk, Run
+from runs.models.database import in_writer, now
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Deltas of one run on their way into the log."""
+
+    run: Run
+    events: Sequence[Event]
+
+
+class Buffer:
+    """The deltas of one driven run that wait for their commit, and its lease."""
+
+    def __init__(self, run: Run, lease_seconds: float, leased_at: float):
+        """``run`` as it was claimed; ``leased_at``: the monotonic time before that."""
+        self.run = run
+        self.lease_seconds = lease_seconds
+        self.lease_until = leased_at + lease_seconds
+        self.waiting: list[Event] = []
+        self.size = 0  # characters of what waits
+        self.in_flight: Batch | None = None
+        self.oldest = 0.0
+        #: Set when a flush found that the run is no longer ours to write in this status:
+        #: taken over, or being cancelled.
+        self.refused = False
+        self.changed = asyncio.Event()  # set when the above may have changed
+
+    def add(self, event: Event) -> None:
+        """Take in a delta that was numbered and is about to be delivered."""
+        if not self.unflushed():
+            self.oldest = time.monotonic()
+        self.waiting.append(event)
+        self.size += len(event.data)
+
+    def unflushed(self) -> int:
+        """How many events were delivered but are not committed."""
+        return len(self.waiting) + (len(self.in_flight.events) if self.in_flight else 0)
+
+    def renewed(self, asked_at: float) -> None:
+        """The lease counts from ``asked_at``, before the renewal was sent."""
+        self.lease_until = max(self.lease_until, asked_at + self.lease_seconds)
+        self.changed.set()
+
+    def refuse(self) -> None:
+        """Learn from a flush that the run may no longer be written. This is final."""
+        self.refused = True
+        self.changed.set()
+
+    def full(self) -> bool:
+        """Whether nothing more may be delivered before a flush or a renewal.
+
+        A crash skips ``NUMBER_JUMP`` numbers, more than may be delivered uncommitted; and
+        past our own lease somebody else may be writing this run.
+        """
+        at = time.monotonic()
+        late = self.unflushed() and at - self.oldest > UNFLUSHED_SECONDS
+        many = self.unflushed() >= UNFLUSHED_EVENTS or self.size >= UNFLUSHED_CHARACTERS
+        return bool(late) or many or at > self.lease_until
+
+    async def take(self) -> list[Event]:
+        """What is left to commit, once no flush is under way: for the caller's own commit."""
+        while self.in_flight and not self.refused:
+            self.changed.clear()
+            await self.changed.wait()
+        left = [*(self.in_flight.events if self.in_flight else ()), *self.waiting]
+        self.in_flight, self.waiting, self.size = None, [], 0
+        return left
+
+
+class Flusher:
+    """Commits the waiting deltas of all runs that this process drives."""
+
+    def __init__(self, lease_seconds: float):
+        self.lease_seconds = lease_seconds
+        self.dirty: dict[str, Buffer] = {}
+        self.wake = asyncio.Event()
+        self.closing = False
+
+    def notice(self, buffer: Buffer) -> None:
+        """Have ``buffer`` committed with the next flush."""
+        self.dirty[buffer.run.id] = buffer
+        self.wake.set()
+
+    def close(self) -> None:
+        """End once all that waits is committed."""
+        self.closing = True
+        self.wake.set()
+
+    async def run(self) -> None:
+        """Flush until closed, and what came before that."""
+        while self.dirty or not self.closing:
+            await self.wake.wait()
+            if not self.closing:
+                await asyncio.sleep(FLUSH_SECONDS)  # gather
+            self.wake.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Commit what waits now. A database in trouble is asked again with the same batches:
+        what was delivered must not be lost, and must not be stored twice."""
+        taken, self.dirty = self.dirty, {}
+        buffers = [buffer for buffer in taken.values() if buffer.waiting]
+        for buffer in buffers:
+            buffer.in_flight = Batch(buffer.run, buffer.waiting)
+            buffer.waiting, buffer.size = [], 0
+        batches = [buffer.in_flight for buffer in buffers if buffer.in_flight]
+        asked_at, won = await self._commit(batches)
+        for buffer in buffers:
+            if buffer.run.id in won:
+                buffer.in_flight = None
+                buffer.oldest = time.monotonic()
+                buffer.renewed(asked_at)
+            else:
+                buffer.refuse()
+
+    async def _commit(self, batches: Sequence[Batch]) -> tuple[float, set[str]]:
+        while batches:
+            asked_at = time.monotonic()
+            try:
+                return asked_at, await in_writer(commit, batches, self.lease_seconds)
+            except Error:  # not DatabaseError: a broken connection raises InterfaceError
+                logger.warning("Deltas could not be committed; trying again", exc_info=True)
+                await asyncio.sleep(RETRY_SECONDS)
+        return 0.0, set()
+
+
+def commit(batches: Sequence[Batch], lease_seconds: float) -> set[str]:
+    """Store the batches whose run is still driven by us; the ids of those runs.
+
+    A batch that is tried again after an unclear failure may be in the log already: only
+    the holder of an epoch writes its numbers, so a conflict can only be with itself.
+    """
+    with transaction.atomic():
+        lease_until = now() + timedelta(seconds=lease_seconds)
+        won = [
+            batch
+            # In the order in which leases are renewed, or the two would wait for each other.
+            for batch in sorted(batches, key=lambda batch: batch.run.number)
+            if Run.objects.filter(
+                id=batch.run.id, epoch=batch.run.epoch, status=RunStatus.IN_PROGRESS
+            ).update(
+                next_number=batch.events[-1].number + 1,
+                last_number=batch.events[-1].number,
+                lease_until=lease_until,
+            )
+        ]
+        EventChunk.objects.bulk_create(
+            [chunk(batch.run.id, batch.run.epoch, batch.events) for batch in won],
+            ignore_conflicts=True,
+        )
+    return {batch.run.id for batch in won}

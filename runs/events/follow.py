@@ -1,0 +1,151 @@
+"""The one way in which streams and the console read a run."""
+
+import time
+from collections.abc import AsyncGenerator, Iterable
+from operator import attrgetter
+
+from runs.contract.events import RUN_ENDS, RUN_REQUIRES_ACTION
+from runs.contract.limits import FLUSH_SECONDS, KEEP_ALIVE_SECONDS
+from runs.contract.status import AT_REST, TERMINAL
+from runs.events import log
+from runs.events.hub import LOOK_SECONDS, Subscription, hub
+from runs.events.log import Event
+from runs.models.database import in_database
+
+#: A deletion is seen in the database before it is told: half a second before, with 60 requests
+#: at once on two cores. In another process it is never told.
+LAST_WORDS_SECONDS = 2.0
+
+
+async def follow(
+    run_id: str,
+    after: int = 0,
+    *,
+    through_pauses: bool = False,
+    beat: float = KEEP_ALIVE_SECONDS,
+) -> AsyncGenerator[list[Event], None]:
+    """Yield every event past ``after``, in order, in the lists in which they came.
+
+    Subscribed first, log read second: nothing falls between the two. An empty list at the
+    start, if nothing is there yet, and after ``beat`` seconds of silence lets the reader show
+    that it is alive. Ends by itself when the run rests (terminal, or waiting for tool
+    outputs) and all was sent; with ``through_pauses`` only when it is terminal; at once if
+    the run is gone.
+    """
+    with hub.subscribe(run_id, after) as live:
+        reader = Reader(live, through_pauses)
+        look = first = True
+        while True:
+            events = await reader.read_log() if look else []
+            events += reader.chain()
+            if events:
+                yield events
+            if reader.finished(events):
+                return
+            if first and not events:
+                yield []  # Daphne sends the head of an answer with its first bytes
+            first = False
+            pending, look = await live.wait(reader.patience(beat))
+            reader.hold(pending)
+            look = look or reader.must_look()
+            if not pending and not look and not reader.held:
+                yield []
+                look = True  # a cursor that is not of this run is never woken
+
+
+class Reader:
+    """A reader's place, and the live events that do not follow it yet."""
+
+    def __init__(self, live: Subscription, through_pauses: bool):
+        self.live = live
+        self.held: dict[int, Event] = {}  # by the number before them
+        self.ends = TERMINAL if through_pauses else AT_REST
+        self.through_pauses = through_pauses
+        self.known = False  # the run was there when the log was last read
+        self.over = False  # the last reading of the log says that no more will come
+        self.more = False  # it stopped at a full page
+        self.pause = 0.0
+        self.next_look = 0.0
+
+    async def read_log(self) -> list[Event]:
+        """Everything the log has past the cursor, page by page."""
+        self.over = False
+        page = await in_database(log.read_after, self.live.run_id, self.live.cursor)
+        if page is None:
+            # Deleted. What comes live is all there is: at best the run's last events.
+            self.over = True
+            if self.known:
+                await self.last_words()
+            left, self.held = self.held.values(), {}
+            return sorted(left, key=attrgetter("number"))
+        self.known = True
+        self.move_to(page.events)
+        # Its status is read first: a run may have left its pause before the events were read.
+        moved_on = bool(page.events) and page.events[-1].number > page.last_number
+        self.over = (
+            page.status in self.ends
+            and not (page.more or moved_on)
+            and self.live.cursor >= page.last_number
+        )
+        self.more = page.more
+        if page.more or moved_on:
+            self.live.look()
+        self.pause = min(max(self.pause * 2, FLUSH_SECONDS / 2), LOOK_SECONDS)
+        self.next_look = time.monotonic() + self.pause
+        return page.events
+
+    async def last_words(self) -> None:
+        """Hold the live events of a run that has just gone, waiting a moment for its end."""
+        until = time.monotonic() + LAST_WORDS_SECONDS
+        while not self.told_the_end() and (rest := until - time.monotonic()) > 0:
+            self.hold((await self.live.wait(rest))[0])
+
+    def told_the_end(self) -> bool:
+        """Whether an event that ends the run is held."""
+        return any(event.name in RUN_ENDS for event in self.held.values())
+
+    def chain(self) -> list[Event]:
+        """The held events that follow the cursor without a gap."""
+        events = []
+        while event := self.held.pop(self.live.cursor, None):
+            self.move_to([event])
+            events.append(event)
+        if events:
+            self.pause = 0.0
+            self.held = {p: e for p, e in self.held.items() if e.number > self.live.cursor}
+        return events
+
+    def move_to(self, events: list[Event]) -> None:
+        """Stand after ``events``; forget what is held of the past."""
+        if events:
+            self.live.cursor = max(self.live.cursor, events[-1].number)
+            self.over = False
+        for prev in [p for p, e in self.held.items() if e.number <= self.live.cursor]:
+            del self.held[prev]
+
+    def hold(self, pending: Iterable[Event]) -> None:
+        """Keep what is new. Of two that claim the same place the later one counts: the
+        other is of an attempt that was lost."""
+        for event in pending:
+            if event.number > self.live.cursor:
+                rival = self.held.get(event.prev)
+                if rival is None or rival.number < event.number:
+                    self.held[event.prev] = event
+
+    def must_look(self) -> bool:
+        """Whether a gap stands before what is held, and it is time to ask the log again."""
+        gap = bool(self.held) and self.live.cursor not in self.held
+        return gap and time.monotonic() >= self.next_look
+
+    def patience(self, beat: float) -> float:
+        """Seconds to wait for live events: less while a gap stands open."""
+        return max(self.next_look - time.monotonic(), 0.001) if self.held else beat
+
+    def finished(self, events: list[Event]) -> bool:
+        """Whether the stream ends after ``events``."""
+        if self.over:
+            return True
+        if not events:
+            return False
+        pause = events[-1].name == RUN_REQUIRES_ACTION and not self.more
+        return events[-1].name in RUN_ENDS or (pause and not self.through_pauses)

@@ -1,0 +1,181 @@
+"""Events and their log: how they are numbered, stored and read back."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runs.contract.events import MESSAGE_DELTA
+from runs.contract.status import RunStatus
+from runs.models import EventChunk, Run
+
+CHUNKS_PER_READ = 200
+#: A reading of the log ends early once it has this much: one that waits for a slow reader
+#: stays in memory.
+CHARACTERS_PER_READ = 256 * 1024
+
+#: Line ends by Unicode, not by server-sent events: JSON leaves them as they are, and many a
+#: client splits with a function that knows them (``str.splitlines``, httpx's ``aiter_lines``).
+LINE_ENDS = re.compile("[\x85\u2028\u2029]")
+
+#: Name and wire object of an event that has no number yet.
+Fact = tuple[str, dict[str, Any]]
+
+
+class StaleRun(Exception):
+    """Another writer got to the run first; reload it and decide again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a run.
+
+    ``prev`` is the number before it in this run: a reader uses a live event only if
+    ``prev`` is where the reader stands. Numbers ascend strictly but may jump. ``data`` is
+    the wire object as JSON in one line.
+    """
+
+    number: int
+    prev: int
+    name: str
+    data: str
+
+    def frame(self) -> str:
+        """The event as it goes over the wire (server-sent events)."""
+        return f"id: {self.number}\nevent: {self.name}\ndata: {self.data}\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a log, with where its run stands at the moment of reading."""
+
+    events: list[Event]
+    more: bool
+    status: RunStatus
+    last_number: int
+
+
+def record(run: Run, name: str, wire: dict[str, Any]) -> Event:
+    """Give the next number of ``run`` to an event.
+
+    Only the holder of the run's lease, or a transaction that has moved a run without a
+    holder, may do this. The run row in memory moves on; writing it is the caller's part.
+    """
+    event = Event(run.next_number, run.last_number, name, dumps(wire))
+    run.last_number = run.next_number
+    run.next_number += 1
+    return event
+
+
+def dumps(wire: dict[str, Any]) -> str:
+    """JSON in one line, whatever a reader takes for the end of a line."""
+    text = json.dumps(wire, ensure_ascii=False, separators=(",", ":"))
+    if text.isascii():
+        return text
+    return LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def append(run: Run, events: Sequence[Event]) -> None:
+    """Store events that :func:`record` numbered, inside the caller's transaction.
+
+    Raises:
+        StaleRun: the row is no longer of this status and epoch.
+    """
+    if not events:
+        return
+    ours = Run.objects.filter(id=run.id, epoch=run.epoch, status=run.status)
+    if not ours.update(next_number=run.next_number, last_number=run.last_number):
+        raise StaleRun(run.id)
+    chunk(run.id, run.epoch, events).save(force_insert=True)
+
+
+def write(run: Run, facts: Iterable[Fact], left: Sequence[Event] = ()) -> list[Event]:
+    """Number ``facts`` and store them, after the delivered events that are ``left`` to commit.
+
+    Returns the new events, which the caller delivers once its transaction is committed.
+
+    Raises:
+        StaleRun: the row is no longer of this status and epoch.
+    """
+    events = [record(run, name, wire) for name, wire in facts]
+    append(run, [*left, *events])
+    return events
+
+
+def chunk(run_id: str, epoch: int, events: Sequence[Event]) -> EventChunk:
+    """The unsaved row that holds ``events``."""
+    return EventChunk(
+        run_id=run_id,
+        first_number=events[0].number,
+        last_number=events[-1].number,
+        epoch=epoch,
+        body="".join(event.frame() for event in events),
+    )
+
+
+def read_after(run_id: str, after: int, chunks: int = CHUNKS_PER_READ) -> Page | None:
+    """The events past ``after``, oldest first, from at most ``chunks`` rows.
+
+    None if there is no such run. The run row is read first: whatever it says of the last
+    number is in the rows read after it.
+    """
+    found = Run.objects.filter(id=run_id).values_list("status", "last_number").first()
+    if found is None:
+        return None
+    rows = (
+        EventChunk.objects.filter(run_id=run_id, last_number__gt=after)
+        .order_by("last_number")
+        .values_list("body", flat=True)
+    )
+    bodies: list[str] = []
+    more, size = True, 0
+    while more and len(bodies) < chunks and size < CHARACTERS_PER_READ:
+        # A few first, then as many again each time: no row tells its size before it is read.
+        end = min(max(2 * len(bodies), 4), chunks)
+        some = list(rows[len(bodies) : end])
+        more = len(some) == end - len(bodies)
+        bodies += some
+        size += sum(map(len, some))
+    return Page(list(parse(bodies, after)), more, RunStatus(found[0]), found[1])
+
+
+def parse(bodies: Iterable[str], after: int) -> Iterable[Event]:
+    """The events in stored ``bodies`` whose numbers are above ``after``."""
+    prev = after
+    for body in bodies:
+        for frame in body.split("\n\n")[:-1]:
+            number_line, name_line, data_line = frame.split("\n", 2)
+            number = int(number_line[4:])
+            if number > prev:
+                yield Event(number, prev, name_line[7:], data_line[6:])
+                prev = number
+
+
+def parts_so_far(run_id: str, message_id: str) -> list[dict[str, Any]]:
+    """The content of a message as far as its deltas are in the log.
+
+    A message row gets its content when it ends; until then the log has it. The shape is
+    that of a message's ``content``, parts in the order of their index.
+    """
+    parts: dict[int, dict[str, Any]] = {}
+    bodies = EventChunk.objects.filter(run_id=run_id, body__contains=message_id)
+    for event in parse(bodies.order_by("last_number").values_list("body", flat=True), 0):
+        if event.name == MESSAGE_DELTA:
+            delta = json.loads(event.data)
+            if delta["id"] == message_id:
+                for piece in delta["delta"]["content"]:
+                    extend(parts, piece)
+    return [parts[index] for index in sorted(parts)]
+
+
+def extend(parts: dict[int, dict[str, Any]], piece: dict[str, Any]) -> None:
+    """Add one delta of a content part to what came before it."""
+    if piece["type"] == "text":
+        part = parts.setdefault(
+            piece["index"], {"type": "text", "text": {"value": "", "annotations": []}}
+        )
+        part["text"]["value"] += piece["text"]["value"]
+    else:
+        part = parts.setdefault(piece["index"], {"type": "refusal", "refusal": ""})
+        part["refusal"] += piece["refusal"]

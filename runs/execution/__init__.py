@@ -1,0 +1,1 @@
+"""Runs are worked on here: turns, prompts, engines, the watchdog."""

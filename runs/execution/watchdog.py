@@ -1,0 +1,75 @@
+"""Finds what a lost hint or a lost driver left lying, what has expired, and a line that stands.
+
+It only ends runs and repeats hints; it is no queue.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from runs.contract.status import DRIVEN, RunStatus
+from runs.events.log import Event, StaleRun
+from runs.execution import line
+from runs.execution.endings import end_now
+from runs.models import Run
+from runs.models.columns import spelled
+from runs.models.database import now
+from runs.models.run import ACTIVE_VALUES, DRIVABLE_VALUES
+
+SECONDS = 0.5  # between two looks
+AT_ONCE = 100  # rows per look
+#: A queued run that nobody took for this long is hinted at again.
+FORGOTTEN = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one look found: runs to drive, and what it ended, with the events to deliver."""
+
+    to_drive: list[str]
+    expired: dict[str, list[Event]]
+
+
+def look(*, first: bool = False) -> Findings:
+    """Expire what is due; let in whom nobody is ahead of; list what nobody drives. One
+    database unit.
+
+    Args:
+        first: the process has just started: queued runs are not given a second's grace.
+    """
+    at = now()
+    expired = {run.id: events for run in due(at)[:AT_ONCE] if (events := expire(run))}
+    for thread_id in line.standing().values_list("thread_id", flat=True)[:AT_ONCE]:
+        with suppress(StaleRun), transaction.atomic():
+            line.move_up(str(thread_id))
+    to_drive = drivable(at if first else at - FORGOTTEN, at).values_list("id", flat=True)
+    return Findings(list(to_drive[:AT_ONCE]), expired)
+
+
+def due(at: datetime) -> QuerySet[Run]:
+    """Runs whose time was up at ``at``, the most overdue first."""
+    active = Run.objects.filter(status__in=spelled(ACTIVE_VALUES), expires_at__lte=at)
+    rows = active.exclude(status=RunStatus.CANCELLING).order_by("expires_at")
+    return rows.defer("line_messages")  # a hundred at once may have megabytes each
+
+
+def drivable(queued_before: datetime, at: datetime) -> QuerySet[Run]:
+    """Runs that were queued so long ago that somebody should have taken them, the oldest first;
+    then those whose driver had gone silent by ``at``, the most silent first."""
+    silent = Q(status__in=sorted(DRIVEN), lease_until__lt=at)
+    waiting = Q(status=RunStatus.QUEUED, in_line=False, created_at__lt=queued_before)
+    rows = Run.objects.filter(status__in=spelled(DRIVABLE_VALUES))
+    # In the order of the index: for that of the rows, SQLite would read them all.
+    return rows.filter(silent | waiting).order_by(F("lease_until").asc(nulls_first=True), "number")
+
+
+def expire(run: Run) -> list[Event]:
+    """End a run whose time is up; no events if somebody moved it meanwhile."""
+    try:
+        with transaction.atomic():
+            return end_now(run, RunStatus.EXPIRED)
+    except StaleRun:
+        return []

@@ -1,0 +1,22 @@
+"""Tables. Columns, constraints and querysets; no verbs."""
+
+from runs.models.access import ApiKey, LoginLink, Project
+from runs.models.assistant import Assistant
+from runs.models.event import EventChunk
+from runs.models.idempotency import IdempotencyKey
+from runs.models.run import Run, RunStep, ToolCall
+from runs.models.thread import Message, Thread
+
+__all__ = [
+    "ApiKey",
+    "Assistant",
+    "EventChunk",
+    "IdempotencyKey",
+    "LoginLink",
+    "Message",
+    "Project",
+    "Run",
+    "RunStep",
+    "Thread",
+    "ToolCall",
+]

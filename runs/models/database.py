@@ -1,0 +1,101 @@
+"""How async code reaches the database, and whose clock counts.
+
+A database unit is one sync function that runs in one hop to a thread and gives its
+connection back before anything is awaited. Two pools of threads keep the executor apart
+from requests: on SQLite, which has one writer at a time, the executor and the flusher
+share one thread; requests write on their own connections and wait for the file at most
+``busy_timeout``.
+"""
+
+import asyncio
+import contextvars
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+from django.db import connection, connections
+from django.utils import timezone
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READER_THREADS = 4
+WRITER_THREADS = 4  # on PostgreSQL
+
+
+def on_sqlite() -> bool:
+    """Whether the project's database is SQLite."""
+    return connection.vendor == "sqlite"
+
+
+@functools.cache
+def readers() -> ThreadPoolExecutor:
+    """Threads of requests, streams and sockets."""
+    return ThreadPoolExecutor(READER_THREADS, thread_name_prefix="database")
+
+
+@functools.cache
+def writers() -> ThreadPoolExecutor:
+    """Threads of the executor and the flusher."""
+    return ThreadPoolExecutor(
+        1 if on_sqlite() else WRITER_THREADS, thread_name_prefix="database-writer"
+    )
+
+
+def in_unit(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run ``func`` and give its connections back.
+
+    On SQLite the thread keeps its connection: there is no pool to give it to, and opening
+    one costs more than most units.
+    """
+    try:
+        return func(*args, **kwargs)
+    finally:
+        for used in connections.all(initialized_only=True):
+            if used.vendor != "sqlite" or not used.is_usable():
+                used.close()
+
+
+async def in_database(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run one database unit for a request, a stream or a socket."""
+    return await _hop(readers(), functools.partial(in_unit, func, *args, **kwargs))
+
+
+async def in_writer(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run one database unit of the executor."""
+    return await _hop(writers(), functools.partial(in_unit, func, *args, **kwargs))
+
+
+async def _hop(pool: ThreadPoolExecutor, unit: Callable[[], T]) -> T:
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(pool, context.run, unit)
+
+
+def close_threads() -> None:
+    """Close the connections that the threads keep. For tests that drop their database."""
+    for pool in (readers(), writers()):
+        barrier = threading.Barrier(len(pool._threads) + 1)
+
+        def close(barrier: threading.Barrier = barrier) -> None:
+            connections.close_all()
+            barrier.wait()
+
+        for _ in range(barrier.parties - 1):
+            pool.submit(close)
+        barrier.wait()
+
+
+def now() -> datetime:
+    """The time by the database's clock, which all processes share.
+
+    On SQLite there is one machine, hence one clock.
+    """
+    if on_sqlite():
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+        return found

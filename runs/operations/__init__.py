@@ -1,0 +1,64 @@
+"""The verbs of the API: one function each, used by the API, the console and the admin alike.
+
+All are sync, open their own transaction, and raise ``runs.contract.errors.ApiError``.
+``fields`` is a validated request body: names as on the wire, null the same as not given.
+"""
+
+from runs.operations.access import (
+    create_key,
+    create_project,
+    find_key,
+    make_login_link,
+    needs_login_link,
+    revoke_key,
+    set_environment_key,
+    use_login_link,
+)
+from runs.operations.assistants import create_assistant, delete_assistant, update_assistant
+from runs.operations.idempotency import Answer, Call, forget_expired_keys, once
+from runs.operations.runs import (
+    Submission,
+    cancel_run,
+    create_run,
+    create_thread_and_run,
+    submit_tool_outputs,
+    update_run,
+)
+from runs.operations.threads import (
+    add_message,
+    create_thread,
+    delete_message,
+    delete_thread,
+    update_message,
+    update_thread,
+)
+
+__all__ = [
+    "Answer",
+    "Call",
+    "Submission",
+    "add_message",
+    "cancel_run",
+    "create_assistant",
+    "create_key",
+    "create_project",
+    "create_run",
+    "create_thread",
+    "create_thread_and_run",
+    "delete_assistant",
+    "delete_message",
+    "delete_thread",
+    "find_key",
+    "forget_expired_keys",
+    "make_login_link",
+    "needs_login_link",
+    "once",
+    "revoke_key",
+    "set_environment_key",
+    "submit_tool_outputs",
+    "update_assistant",
+    "update_message",
+    "update_run",
+    "update_thread",
+    "use_login_link",
+]

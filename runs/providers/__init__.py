@@ -1,0 +1,1 @@
+"""The models outside: one adapter per kind of upstream, no database, no web framework."""

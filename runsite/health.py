@@ -1,0 +1,102 @@
+"""``/readyz``: may this process be given new work?
+
+503 only for what makes it useless: the database, a schema that does not fit, a drain under
+way, a dead executor. What merely makes runs slower or fail one by one is ``degraded``.
+"""
+
+import asyncio
+import logging
+import time
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+
+from runs.execution import engines, upstreams
+from runs.models.database import in_database
+from runsite import process
+
+logger = logging.getLogger(__name__)
+
+PROBE_SECONDS = 1.0
+CACHE_SECONDS = 2.0  # a probe writes: many probers cost no more than one
+
+
+def schema_problem() -> str | None:
+    """Why the database does not fit this code, as a sentence; None if it does."""
+    executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
+    known = executor.loader.disk_migrations or {}
+    newer = [name for name in executor.loader.applied_migrations if name not in known]
+    if any(app == "runs" for app, _ in newer):
+        return "The database was made by a newer version of Runsite. Start that one."
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return "The database is behind this version. Run: python manage.py migrate"
+    return None
+
+
+def write_probe() -> None:
+    """Begin a transaction: on SQLite this takes the write lock."""
+    with transaction.atomic(), connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+class Health:
+    """The checks and their latest answers."""
+
+    def __init__(self) -> None:
+        self.schema_fits = False  # kept once true: the code of a process does not change
+        self.probed_at = float("-inf")
+        self.probed: dict[str, str] = {}
+
+    async def database(self) -> dict[str, str]:
+        """The state of database and schema, at most two seconds old."""
+        if time.monotonic() - self.probed_at < CACHE_SECONDS:
+            return self.probed
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await in_database(write_probe)
+                if not self.schema_fits:
+                    self.schema_fits = await in_database(schema_problem) is None
+        except Exception:  # any driver's error, and the timeout: all mean the same here
+            logger.warning("the database does not answer", exc_info=True)
+            self.probed = {"database": "fail"}
+        else:
+            self.probed = {"database": "ok", "schema": "ok" if self.schema_fits else "fail"}
+        self.probed_at = time.monotonic()
+        return self.probed
+
+
+health = Health()
+
+
+async def redis_state() -> str:
+    """Whether Redis answers; without it readers of other processes poll the log."""
+    from redis.asyncio import Redis  # noqa: PLC0415 - optional dependency
+
+    client = Redis.from_url(str(settings.REDIS_URL), socket_timeout=PROBE_SECONDS)
+    try:
+        await client.ping()
+    except Exception:  # whatever is wrong with it, it is not there
+        return "degraded"
+    else:
+        return "ok"
+    finally:
+        await client.aclose()
+
+
+async def ready(request: HttpRequest) -> JsonResponse:
+    """200 or 503 with the state of each part; names only, no addresses or error texts."""
+    required = dict(await health.database())
+    required["draining"] = "fail" if process.current.draining else "ok"
+    required["executor"] = "ok" if engines.current().running else "fail"
+    optional: dict[str, str] = {}
+    if settings.REDIS_URL:
+        optional["redis"] = await redis_state()
+    if not settings.RUNSITE_UPSTREAM_URL:
+        optional["model"] = "ok" if upstreams.local_model().alive else "degraded"
+    failed = "fail" in required.values()
+    degraded = "degraded" in optional.values()
+    status = "fail" if failed else "degraded" if degraded else "ok"
+    body = {"status": status, "checks": {**required, **optional}}
+    return JsonResponse(body, status=503 if failed else 200)

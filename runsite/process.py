@@ -1,0 +1,78 @@
+"""What lives and dies with the serving process: the engine, and whether it is draining."""
+
+import asyncio
+import contextvars
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+
+from runs.execution import engines
+
+logger = logging.getLogger(__name__)
+
+
+class Process:
+    """Starts the engine once, whoever asks first, and stops it once."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.starting: asyncio.Task[None] | None = None
+        self.stopping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the engine; waits for a start under way.
+
+        In a fresh context: a task that inherits a request's context inherits the thread
+        of that request as well, and dies with it.
+        """
+        if self.starting is None:
+            self.starting = asyncio.create_task(
+                engines.current().start(), context=contextvars.Context()
+            )
+        await asyncio.shield(self.starting)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Take no new work, give running turns ``grace`` seconds, hand the rest over."""
+        self.draining = True
+        if self.starting is None:
+            return
+        if self.stopping is None:
+            self.stopping = asyncio.create_task(self.stop_engine(grace))
+        await asyncio.shield(self.stopping)
+
+    async def stop_engine(self, grace: float | None) -> None:
+        """Stop the engine once its start is through."""
+        if self.starting is not None:
+            with suppress(Exception):  # its failure was reported to whoever started it
+                await self.starting
+        await engines.current().stop(settings.RUNSITE_DRAIN_SECONDS if grace is None else grace)
+
+
+current = Process()
+
+
+def follow_reactor() -> None:
+    """Start and stop with Twisted's reactor: Daphne has no lifespan events.
+
+    Does nothing under other servers, whose processes never run the reactor.
+    """
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    if reactor is None:
+        return
+    from twisted.internet.defer import Deferred  # noqa: PLC0415 - not under other servers
+
+    async def run(operation: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await operation()
+        except Exception:
+            logger.exception("the engine failed")
+
+    def later(operation: Callable[[], Awaitable[None]]) -> Any:
+        return Deferred.fromFuture(asyncio.ensure_future(run(operation)))
+
+    reactor.callWhenRunning(later, current.start)
+    reactor.addSystemEventTrigger("before", "shutdown", later, current.stop)

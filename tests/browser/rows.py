@@ -1,0 +1,55 @@
+"""Runs in states that pass too quickly to be looked at, or that only a fault leaves behind.
+
+Written by a process of its own into the database of a live server::
+
+    manage.py shell --no-imports -c "from tests.browser import rows; rows.write()"
+"""
+
+import json
+from datetime import timedelta
+
+from django.utils import timezone
+
+from runs.contract.status import RunStatus
+from runs.models import Run
+from runs.operations.access import default_project
+from tests.factories import make_message, make_run, make_step, make_thread
+
+
+def write() -> None:
+    """Write the runs and print the paths of their pages as JSON, by the names of their states."""
+    made = {
+        # No server takes up a run that is not there yet, or that another one is driving.
+        "Queued": new(RunStatus.QUEUED, created_at=timezone.now() + timedelta(hours=1)),
+        "Cancelling": new(RunStatus.CANCELLING),
+        "Cancelled": with_text(RunStatus.CANCELLED, "run_cancelled"),
+        "Expired": with_text(RunStatus.EXPIRED, "run_expired"),
+        "Interrupted": with_text(RunStatus.COMPLETED, "run_failed", interrupted=True),
+        "Broken": new(RunStatus.COMPLETED, tools=[{}]),
+    }
+    paths = {name: f"/console/threads/{run.thread_id}/runs/{run.id}/" for name, run in made.items()}
+    print(json.dumps(paths))  # noqa: T201
+
+
+def new(status: RunStatus, **columns: object) -> Run:
+    """A run that answers to a message."""
+    thread = make_thread(default_project())
+    make_message(thread, "How is Oslo?")
+    expires = timezone.now() + timedelta(hours=2)
+    return make_run(thread, status, **{"expires_at": expires, **columns})
+
+
+def with_text(status: RunStatus, reason: str, *, interrupted: bool = False) -> Run:
+    """A run that has ended, with a message that was cut; its turn again if it was interrupted."""
+    run = new(status)
+    message = make_message(
+        run.thread, "It is mild, and", role="assistant", run=run, status="incomplete",
+        incomplete_reason=reason, interrupted=interrupted,
+    )  # fmt: skip
+    make_step(
+        run, status="failed" if interrupted else status, message_id=message.id,
+        interrupted=interrupted,
+    )  # fmt: skip
+    if interrupted:
+        make_step(run)
+    return run

@@ -1,0 +1,233 @@
+"""axe finds nothing to complain about: every page, both themes, phone and desktop."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.steps import TOOLS, create_run, expect_status, start
+
+AXE = Path(__file__).resolve().parent / "node_modules" / "axe-core" / "axe.min.js"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+MARKDOWN = "#say **bold** `code` [a link](https://example.com)"
+SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe finds on the page as it is."""
+    page.evaluate(AXE.read_text())
+    found: dict[str, Any] = page.evaluate(
+        # Preloading would fetch style sheets anew and put them into the page, against its policy.
+        "tags => axe.run({runOnly: {type: 'tag', values: tags}, preload: false})",
+        TAGS,
+    )
+    return [
+        f"{page.url} {violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def overflow(page: Page) -> list[str]:
+    """Whether the page is wider than its window."""
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return [f"{page.url} is {wide} px too wide"] if wide > 0 else []
+
+
+@pytest.fixture
+def open_page(
+    new_context: Callable[..., BrowserContext], live: Any, request: pytest.FixtureRequest
+) -> Page:
+    """A page of the size and theme that the test is for."""
+    size, theme = request.param
+    context = new_context(base_url=live.url, viewport=SIZES[size], color_scheme=theme)
+    return context.new_page()
+
+
+every_look = pytest.mark.parametrize(
+    "open_page",
+    [(size, theme) for size in SIZES for theme in ("light", "dark")],
+    indirect=True,
+    ids=lambda look: "-".join(look),
+)
+
+
+@pytest.fixture(scope="module")
+def urls(live: Any) -> dict[str, str]:
+    """Runs in every state that a page looks different in."""
+    with httpx.Client(base_url=live.base_url, headers=live.headers(), trust_env=False) as api:
+        return {
+            "Completed": start(api, text=MARKDOWN, instructions="Be brief.", metadata={"a": "b"}),
+            "Failed": start(api, text="#fail rate_limit_exceeded"),
+            "Incomplete": start(api, text="#length"),
+            "Needs input": start(api, tools=TOOLS, text="Hello #rounds 2"),
+            "Running": start(api, model="text-3000x50"),
+        }
+
+
+@every_look
+@pytest.mark.parametrize("status", ["Completed", "Failed", "Incomplete", "Needs input", "Running"])
+def test_a_run(open_page: Page, urls: dict[str, str], status: str):
+    open_page.goto(urls[status])
+    expect_status(open_page, status)
+    assert complaints(open_page) + overflow(open_page) == []
+
+
+@pytest.fixture(scope="module")
+def rows(live: Any) -> dict[str, str]:
+    """Runs in the states that pass quickly, and one whose page fails."""
+    done = live.manage(
+        "shell", "--no-imports", "-c", "from tests.browser import rows; rows.write()"
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+@every_look
+def test_runs_in_passing_states(open_page: Page, rows: dict[str, str]):
+    found = []
+    for status in ("Queued", "Cancelling", "Cancelled", "Expired"):
+        open_page.goto(rows[status])
+        expect_status(open_page, status)
+        found += complaints(open_page) + overflow(open_page)
+    open_page.goto(rows["Interrupted"])
+    expect(open_page.get_by_text("Interrupted, run again")).to_be_visible()
+    assert found + complaints(open_page) + overflow(open_page) == []
+
+
+@every_look
+def test_error_pages(open_page: Page, rows: dict[str, str], watch):
+    watch.allow(403, 404, 500)
+    found = []
+    for path in (rows["Broken"], "/console/nothing/"):
+        open_page.goto(path)
+        expect(open_page.get_by_text("Request req_")).to_be_visible()
+        found += complaints(open_page) + overflow(open_page)
+    open_page.goto("/console/password/")
+    open_page.context.clear_cookies(name="runsite_csrf")
+    open_page.get_by_role("button", name="Set password").click()
+    expect(open_page.get_by_role("heading", name="Not allowed")).to_be_visible()
+    assert found + complaints(open_page) + overflow(open_page) == []
+
+
+KINDS = ["runs/assistant", "runs/message", "runs/project", "runs/run", "runs/runstep",
+         "runs/toolcall", "runs/apikey", "auth/user"]  # fmt: skip
+
+
+@every_look
+def test_everything_the_admin_shows(open_page: Page, urls: dict[str, str]):
+    found = []
+    for kind in KINDS:
+        open_page.goto(f"/admin/{kind}/")
+        found += complaints(open_page)
+        open_page.locator("#result_list tbody th a").first.click()
+        expect(open_page.get_by_role("heading", level=1)).to_contain_text("View")
+        found += complaints(open_page)
+    assert found == []
+
+
+@every_look
+def test_the_admin(open_page: Page, urls: dict[str, str]):
+    found = []
+    for path in ("/admin/", "/admin/runs/apikey/", "/admin/runs/thread/"):
+        open_page.goto(path)
+        found += complaints(open_page)
+    first = open_page.locator("#result_list").get_by_role("row").nth(1)
+    first.get_by_role("checkbox").check()
+    open_page.get_by_label("Action:").select_option("delete_rows")
+    open_page.get_by_role("button", name="Go", exact=True).click()
+    expect(open_page.get_by_role("button", name="Delete 1 threads")).to_be_visible()
+    found += complaints(open_page)
+    open_page.get_by_role("link", name="No, take me back").click()
+    first.get_by_role("link").click()
+    expect(open_page.get_by_role("heading", name="View thread")).to_be_visible()
+    found += complaints(open_page)
+    open_page.get_by_role("link", name="Delete").click()
+    expect(open_page.get_by_text("Are you sure")).to_be_visible()
+    assert found + complaints(open_page) == []
+
+
+@every_look
+def test_lists_and_threads(open_page: Page, urls: dict[str, str]):
+    paths = ["/console/", "/console/?status=expired", "/console/threads/", "/console/keys/",
+             "/console/password/", "/console/runs/new/"]  # fmt: skip
+    paths += [urls[status].partition("runs/")[0] for status in ("Completed", "Running")]
+    found = []
+    for path in paths:
+        open_page.goto(path)
+        found += complaints(open_page) + overflow(open_page)
+    assert found == []
+
+
+@every_look
+def test_refused_forms(open_page: Page, urls: dict[str, str], watch):
+    watch.allow(422)
+    create_run(open_page, model="", message="", tools="[")
+    expect(open_page.get_by_text("Nothing was sent.")).to_be_visible()
+    found = complaints(open_page) + overflow(open_page)
+    open_page.goto(urls["Running"].partition("runs/")[0])
+    open_page.evaluate("document.querySelector('.composer').requestSubmit()")
+    expect(open_page.get_by_text("Nothing was sent.")).to_be_visible()
+    found += complaints(open_page) + overflow(open_page)
+    assert found == []
+
+
+@every_look
+def test_a_refused_desk_and_a_toast(open_page: Page, urls: dict[str, str], watch):
+    watch.allow(500)
+    open_page.goto(urls["Needs input"])
+    field = open_page.get_by_label("Output of get_weather")
+    field.evaluate("(field, length) => { field.value = 'x'.repeat(length) }", 300_000)
+    open_page.get_by_role("button", name="Send all 2 outputs").click()
+    expect(open_page.get_by_text("An output has at most")).to_be_visible()
+    found = complaints(open_page)
+    open_page.route("**/outputs/", lambda route: route.fulfill(status=500))
+    open_page.get_by_role("button", name="Send all 2 outputs").click()
+    expect(open_page.get_by_text("The server could not do this (500)")).to_be_visible()
+    found += complaints(open_page) + overflow(open_page)
+    assert found == []
+
+
+@every_look
+def test_a_new_key_and_the_empty_console(open_page: Page, watch):
+    open_page.goto("/console/keys/")
+    open_page.get_by_label("Name of a new key").fill("axe")
+    open_page.get_by_role("button", name="Create key").click()
+    expect(open_page.locator("#new-key")).to_be_visible()
+    found = complaints(open_page) + overflow(open_page)
+    open_page.get_by_label("Name of a new project").fill(f"empty {id(open_page)}")
+    open_page.get_by_role("button", name="Create project").click()
+    for path in ("/console/", "/console/threads/", "/console/keys/"):
+        open_page.goto(path)
+        found += complaints(open_page) + overflow(open_page)
+    open_page.goto("/console/keys/")
+    open_page.get_by_role("button", name="Work in default").click()
+    assert found == []
+
+
+@every_look
+def test_signing_in_and_errors(
+    open_page: Page, new_context: Callable[..., BrowserContext], live: Any, watch
+):
+    watch.allow(400, 404)
+    open_page.goto("/console/r/run_unknown/")
+    found = complaints(open_page) + overflow(open_page)
+    open_page.context.clear_cookies(name="runsite_session")
+    for path in ("/console/login/", "/console/enter/", "/console/enter/#wrong"):
+        open_page.goto("about:blank")
+        open_page.goto(path)
+        if "#" in path:
+            expect(open_page.get_by_role("alert").first).to_contain_text("used already")
+        found += complaints(open_page) + overflow(open_page)
+    open_page.get_by_role("link", name="Use a password").click()
+    open_page.get_by_label("User name").fill("nobody")
+    open_page.get_by_label("Password").fill("wrong")
+    open_page.get_by_role("button", name="Sign in").click()
+    expect(open_page.get_by_text("No active operator")).to_be_visible()
+    found += complaints(open_page) + overflow(open_page)
+    assert found == []

@@ -1,0 +1,162 @@
+"""What all tests share: the tiers and what they need, the database, live servers."""
+
+import os
+import shutil
+import socket
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from asgiref.sync import SyncToAsync
+from django.conf import settings
+from django.db import connection, connections
+
+from runs.models.database import close_threads
+from runs.providers.local_model import installed
+from tests.live import LiveServer
+
+ROOT = Path(__file__).resolve().parent
+REDIS = os.environ.get("RUNSITE_TEST_REDIS", "redis://127.0.0.1:6379/15")
+CHROMIUM = os.environ.get("RUNSITE_TEST_CHROMIUM", "/usr/bin/chromium")
+REQUIRED = {name for name in os.environ.get("RUNSITE_TEST_REQUIRE", "").split(",") if name}
+
+
+def answers(url: str) -> bool:
+    """Whether something listens where ``url`` says."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port or 0), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def services_missing() -> str | None:
+    """Why tests of the tier ``services`` cannot run."""
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        return "DATABASE_URL is not PostgreSQL's (make test sets it)"
+    return None if answers(REDIS) else f"no Redis answers at {REDIS}"
+
+
+def node_missing() -> str | None:
+    """Why tests of the tier ``node`` cannot run."""
+    if shutil.which("node") is None:
+        return "Node.js is not installed"
+    installed = ROOT / "sdk" / "node" / "node_modules"
+    return None if installed.exists() else "npm ci was not run in tests/sdk/node"
+
+
+def browser_missing() -> str | None:
+    """Why tests of the tier ``browser`` cannot run."""
+    if not Path(CHROMIUM).exists():
+        return f"no Chromium at {CHROMIUM}"
+    installed = ROOT / "browser" / "node_modules"
+    return None if installed.exists() else "npm ci was not run in tests/browser"
+
+
+def ages_missing() -> str | None:
+    """Why tests of the tier ``ages`` cannot run."""
+    names = [path.stem for path in (ROOT.parent / "requirements").glob("sdk-*.txt")]
+    missing = [name for name in sorted(names) if not (Path(sys.prefix) / name).exists()]
+    return f"make test has not installed {' and '.join(missing)}" if missing else None
+
+
+def model_missing() -> str | None:
+    """Why tests of the tier ``model`` cannot run."""
+    return None if installed() else "requirements/local-model.txt is not installed"
+
+
+def setup_missing() -> str | None:
+    """Why tests of the tier ``setup`` cannot run."""
+    stamp = Path(sys.prefix) / "runsite-base.stamp"
+    return None if stamp.exists() else "the environment was not made by make setup"
+
+
+def fuzz_missing() -> str | None:
+    """Why tests of the tier ``fuzz`` cannot run."""
+    installed = (Path(sys.prefix) / "fuzz").exists()
+    return None if installed else "make test has not installed fuzz"
+
+
+TIERS: dict[str, Callable[[], str | None]] = {
+    "services": services_missing,
+    "node": node_missing,
+    "ages": ages_missing,
+    "fuzz": fuzz_missing,
+    "browser": browser_missing,
+    "model": model_missing,
+    "setup": setup_missing,
+}
+SKIPPED: Counter[str] = Counter()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests of a tier that lacks something, or let them fail where it is required.
+
+    Browser tests go last: Playwright leaves a running loop in the thread of the tests, in
+    which no other async test can run.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    for tier, missing in TIERS.items():
+        marked = [item for item in items if item.get_closest_marker(tier)]
+        reason = missing() if marked else None
+        if reason is None or tier in REQUIRED:
+            continue
+        SKIPPED[f"{tier}: {reason}"] += len(marked)
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=f"{tier}: {reason}"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A required tier without any test, or without what it needs, is an error."""
+    if session.config.option.collectonly:
+        return
+    for tier in sorted(REQUIRED):
+        if not any(item.get_closest_marker(tier) for item in session.items):
+            raise pytest.UsageError(f"RUNSITE_TEST_REQUIRE={tier}, and no such test was found")
+        if reason := TIERS[tier]():
+            raise pytest.UsageError(f"RUNSITE_TEST_REQUIRE={tier}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests of which tier were skipped, and why."""
+    for reason, count in SKIPPED.items():
+        terminalreporter.write_line(f"{count} tests skipped, {reason}")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """After the last test, and before the test database is dropped, close the connections that
+    threads keep to it: our own threads, and the one in which sync views of async tests ran."""
+    yield
+    close_threads()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    connection.close()
+    if hasattr(connection, "close_pool"):
+        connection.close_pool()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., LiveServer]]:
+    """Start real servers: ``start_server(RUNSITE_X="...")``. All are killed at the end."""
+    started: list[LiveServer] = []
+
+    def start(**given: str) -> LiveServer:
+        folder = tmp_path / f"server-{len(started)}"
+        folder.mkdir()
+        server = LiveServer(folder, **given)
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture
+def server(start_server: Callable[..., LiveServer]) -> LiveServer:
+    """One real server with its defaults."""
+    return start_server()

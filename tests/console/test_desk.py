@@ -1,0 +1,105 @@
+"""Tool outputs typed by a person: what is taken, and what comes back."""
+
+import pytest
+
+from runs.contract.limits import MESSAGE_TEXT
+from runs.contract.status import RunStatus
+from runs.models import ToolCall
+from runs.operations import cancel_run, submit_tool_outputs
+from tests.console.pages import says
+from tests.factories import make_run, make_step, make_thread
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def run(project):
+    """A run that waits for two calls."""
+    run = make_run(make_thread(project), RunStatus.REQUIRES_ACTION, required_action={})
+    make_step(run, "tool_calls", calls=["get_weather", "get_time"])
+    return run
+
+
+def url(run, tail="outputs/"):
+    return f"/console/threads/{run.thread_id}/runs/{run.id}/{tail}"
+
+
+def form(run, *outputs):
+    """The fields of the desk with something typed in."""
+    fields = {}
+    for index, call in enumerate(ToolCall.objects.filter(run_id=run.id).order_by("index")):
+        fields |= {
+            f"call-{index}": call.id,
+            f"name-{index}": call.name,
+            f"arguments-{index}": call.arguments,
+            f"output-{index}": outputs[index],
+        }
+    return fields
+
+
+def test_the_page_asks_for_all_calls_at_once(operator, run):
+    page = operator.get(url(run, ""))
+    assert "2 calls need an output" in says(page)
+    assert "Send all 2 outputs" in says(page)
+    assert page.content.decode().count("<textarea") == 2
+
+
+def test_outputs_are_taken_as_typed(operator, run):
+    response = operator.post(url(run), form(run, "warm\r\nand dry", ""))
+    assert response["location"] == url(run, "")
+    outputs = ToolCall.objects.order_by("index").values_list("output", flat=True)
+    assert list(outputs) == ["warm\nand dry", ""]
+    run.refresh_from_db()
+    assert run.status == RunStatus.QUEUED
+
+
+def test_by_script_the_desk_closes(operator, run):
+    response = operator.post(url(run), form(run, "a", "b"), headers=HTMX)
+    assert response.status_code == 200
+    assert says(response) == "2 outputs sent."
+    assert 'data-calls=""' in response.content.decode()
+
+
+def test_sending_twice_is_harmless(operator, run):
+    operator.post(url(run), form(run, "a", "b"), headers=HTMX)
+    again = operator.post(url(run), form(run, "a", "b"), headers=HTMX)
+    assert again.status_code == 200
+
+
+def test_of_two_people_the_second_is_told_what_was_taken(operator, run):
+    calls = ToolCall.objects.order_by("index")
+    submit_tool_outputs(run, [{"tool_call_id": c.id, "output": "theirs"} for c in calls])
+    response = operator.post(url(run), form(run, "mine", "mine too"), headers=HTMX)
+    assert response.status_code == 422
+    said = says(response)
+    assert "Other outputs were taken at" in said
+    assert "Yours were not sent" in said
+    assert "theirs" in said
+    assert "mine too" in said
+    assert set(ToolCall.objects.values_list("output", flat=True)) == {"theirs"}
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_what_was_typed_survives_the_end_of_the_run(operator, run, headers):
+    cancel_run(run)
+    response = operator.post(url(run), form(run, "<typed>", ""), headers=headers)
+    assert response.status_code == 422
+    assert "it is cancelled" in says(response)
+    assert "&lt;typed&gt;" in response.content.decode()
+    assert ("<html" in response.content.decode()) is not headers
+
+
+def test_a_missing_or_invented_call_stores_nothing(operator, run):
+    fields = form(run, "a", "b")
+    invented = fields | {"call-1": "call_invented"}
+    missing = {name: value for name, value in fields.items() if not name.endswith("-1")}
+    for given in (invented, missing, {}):
+        assert operator.post(url(run), given).status_code == 422
+    assert not ToolCall.objects.exclude(output=None).exists()
+
+
+def test_an_output_that_is_too_long_says_so_beside_it(operator, run):
+    response = operator.post(url(run), form(run, "x" * (MESSAGE_TEXT + 1), "kept"), headers=HTMX)
+    assert response.status_code == 422
+    assert f"An output has at most {MESSAGE_TEXT}." in says(response)
+    assert "kept" in response.content.decode()

@@ -1,0 +1,370 @@
+"""The list of runs, a run's page, starting and cancelling one."""
+
+import pytest
+from django.utils import timezone
+
+from runs.console.paging import ROWS
+from runs.console.text import CUT
+from runs.contract.status import CLOSING, RunStatus
+from runs.models import Assistant, Message, Run
+from runs.wire.objects import message_object, step_object
+from tests.console.pages import says
+from tests.factories import (
+    make_assistant,
+    make_events,
+    make_message,
+    make_project,
+    make_run,
+    make_step,
+    make_thread,
+    text_part,
+)
+
+TOOLS = '[{"type": "function", "function": {"name": "get_weather"}}]'
+
+
+def url(run, tail=""):
+    return f"/console/threads/{run.thread_id}/runs/{run.id}/{tail}"
+
+
+# --- the list ---
+
+
+def test_an_empty_list_teaches_the_first_call(operator):
+    page = operator.get("/console/")
+    assert "No runs yet" in says(page)
+    assert 'base_url="http://testserver/v1"' in says(page)
+
+
+def test_the_list_counts_and_filters_by_status(operator, project):
+    done = make_run(make_thread(project), RunStatus.COMPLETED)
+    failed = make_run(make_thread(project), RunStatus.FAILED)
+    all_runs = operator.get("/console/").content.decode()
+    assert done.id in all_runs
+    assert failed.id in all_runs
+    page = operator.get("/console/?status=failed")
+    assert failed.id in page.content.decode()
+    assert done.id not in page.content.decode()
+    assert "Failed 1" in says(page)
+    assert "Completed 1" in says(page)
+
+
+def test_an_empty_filter_says_which_one_it_is(operator, project):
+    make_run(make_thread(project), RunStatus.COMPLETED)
+    assert "No runs with the status “Needs input”" in says(
+        operator.get("/console/?status=requires_action")
+    )
+    assert operator.get("/console/?status=nonsense").status_code == 404
+
+
+def test_the_list_shows_nothing_of_another_project(operator):
+    run = make_run(make_thread(make_project()))
+    assert run.id not in operator.get("/console/").content.decode()
+
+
+def test_pages_of_the_list_follow_each_other(operator, project):
+    runs = [make_run(make_thread(project), RunStatus.COMPLETED) for _ in range(ROWS + 2)]
+
+    def shown(query):
+        page = operator.get(f"/console/{query}").content.decode()
+        return [runs.index(run) for run in runs[::-1] if f"/runs/{run.id}/" in page]
+
+    newest = list(range(ROWS + 1, 1, -1))
+    assert shown("") == newest
+    assert shown(f"?after={runs[2].id}") == [1, 0]
+    assert shown(f"?before={runs[1].id}") == newest
+    assert shown("?after=run_unknown") == newest
+
+
+def test_the_list_takes_a_fixed_number_of_queries(operator, project, django_assert_max_num_queries):
+    for _ in range(20):
+        make_run(make_thread(project), RunStatus.COMPLETED)
+    with django_assert_max_num_queries(12):
+        operator.get("/console/")
+
+
+@pytest.mark.parametrize("kind", ["run", "thread"])
+def test_a_pasted_id_leads_to_its_page(operator, project, kind):
+    run = make_run(make_thread(project))
+    wanted = run.id if kind == "run" else run.thread_id
+    response = operator.get(f"/console/go/?id=%20{wanted}%20", follow=True)
+    assert response.status_code == 200
+    assert wanted in response.content.decode()
+
+
+def test_an_id_without_a_page_says_so(operator):
+    response = operator.get("/console/go/?id=msg_abc")
+    assert response.status_code == 404
+    assert "Only runs and threads have pages" in says(response)
+
+
+# --- a run ---
+
+
+@pytest.mark.parametrize("status", RunStatus)
+def test_a_run_of_any_status_has_a_page(operator, project, status):
+    run = make_run(make_thread(project), status)
+    page = operator.get(url(run))
+    assert page.status_code == 200
+    live = "hx-ws:connect" in page.content.decode()
+    over = status in {"completed", "failed", "incomplete", "cancelled", "expired"}
+    assert live is not over
+
+
+def test_a_run_in_line_says_which_one_it_waits_behind(operator, project):
+    first = make_run(make_thread(project), RunStatus.IN_PROGRESS)
+    second = make_run(first.thread, in_line=True)
+    words = {"role": "user", "content": [text_part("And then?")]}
+    third = make_run(first.thread, in_line=True, line_messages=[words])
+    for run, ahead in ((second, first), (third, second)):
+        page = operator.get(url(run)).content.decode()
+        assert "In line behind" in page
+        assert f'<a href="{url(ahead)[:-1]}/">' in page
+    assert "And then?" in operator.get(url(third)).content.decode()  # not in the thread yet
+    assert "In line behind" not in operator.get(url(first)).content.decode()
+
+
+def test_a_run_that_was_let_in_shows_the_message_it_answers(operator, project):
+    thread = make_thread(project)
+    make_message(thread, "The first question")
+    run = make_run(thread, RunStatus.QUEUED)
+    make_message(thread, "The second question")
+    Run.objects.filter(id=run.id).update(status=RunStatus.IN_PROGRESS, started_at=timezone.now())
+    assert "The second question" in operator.get(url(run)).content.decode()
+
+
+def test_a_failed_run_says_why(operator, project):
+    run = make_run(
+        make_thread(project),
+        RunStatus.FAILED,
+        last_error={"code": "rate_limit_exceeded", "message": "Slow down <b>now</b>."},
+    )
+    assert "rate_limit_exceeded Slow down <b>now</b>." in says(operator.get(url(run)))
+
+
+def test_an_incomplete_run_says_what_to_do(operator, project):
+    run = make_run(make_thread(project), RunStatus.INCOMPLETE, max_completion_tokens=9)
+    assert "Start a run with a higher limit" in says(operator.get(url(run)))
+    own = make_run(make_thread(project), RunStatus.INCOMPLETE)
+    assert "cut at the upstream's own limit" in says(operator.get(url(own)))
+
+
+def test_a_message_that_was_cut_says_why(operator, project):
+    run = make_run(make_thread(project), RunStatus.CANCELLED)
+    message = make_message(
+        run.thread, role="assistant", run=run, status="incomplete",
+        incomplete_reason="run_cancelled",
+    )  # fmt: skip
+    make_step(run, status="cancelled", message_id=message.id)
+    assert "The message ends here: the run was cancelled." in says(operator.get(url(run)))
+
+
+@pytest.mark.parametrize("reason", [reason for _, reason in CLOSING.values()])
+def test_every_early_end_of_a_message_has_words(reason):
+    assert reason in CUT
+
+
+def test_an_interrupted_attempt_is_shown_as_one(operator, project):
+    run = make_run(make_thread(project), RunStatus.COMPLETED)
+    left = make_message(
+        run.thread, "Half a", role="assistant", run=run, status="incomplete",
+        incomplete_reason="run_failed", interrupted=True,
+    )  # fmt: skip
+    make_step(run, status="failed", message_id=left.id, interrupted=True)
+    make_step(run)
+    said = says(operator.get(url(run)))
+    assert "Interrupted, run again" in said
+    assert "Half a Left behind by an interrupted attempt" in said
+    assert "Hi!" in said
+
+
+def test_text_being_written_is_shown_up_to_the_cursor(operator, project):
+    """The page and the socket's cursor agree, whatever the rows say by then."""
+    run = make_run(make_thread(project), RunStatus.IN_PROGRESS)
+    message = make_message(run.thread, role="assistant", run=run, content=[], status="in_progress")
+    step = make_step(run, message_id=message.id)
+    make_events(run, *opening(step, message, run))
+    make_events(run, delta(message, "one "), delta(message, "two\r\n"))
+    page = operator.get(url(run)).content.decode()
+    assert f'id="{message.id}-text" class="plain writing">one two&#13;\n</div>' in page
+    assert f"/console/ws/runs/{run.id}/?after={run.last_number}" in page
+
+
+def opening(step, message, run):
+    return [
+        ("thread.run.step.created", step_object(step, run, [])),
+        ("thread.message.created", message_object(message)),
+    ]
+
+
+def delta(message, text):
+    part = {"index": 0, "type": "text", "text": {"value": text}}
+    return (
+        "thread.message.delta",
+        {"id": message.id, "object": "thread.message.delta", "delta": {"content": [part]}},
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/console/?after=run_%00",
+        "/console/go/?id=run_%00",
+        "/console/r/%00/",
+        "/console/threads/%00/",
+        "/console/threads/%00/runs/%00/",
+        "/console/runs/new/?assistant=%00&thread=%00",
+    ],
+)
+def test_an_id_that_no_database_takes_is_not_there(operator, path):
+    assert operator.get(path, follow=True).status_code in (200, 404)
+
+
+@pytest.mark.parametrize("tail", ["", "cancel/", "outputs/"])
+def test_a_run_of_another_project_is_not_there(operator, tail):
+    run = make_run(make_thread(make_project()))
+    ask = operator.post if tail else operator.get
+    foreign, unknown = ask(url(run, tail)), ask(url(run, tail).replace(run.id, "run_" + "x" * 24))
+    assert foreign.status_code == unknown.status_code == 404
+    assert operator.get(f"/console/r/{run.id}/").status_code == 404
+    run.refresh_from_db()
+    assert run.status == RunStatus.QUEUED
+
+
+def test_a_run_is_not_found_under_another_thread(operator, project):
+    run = make_run(make_thread(project))
+    other = make_thread(project)
+    assert operator.get(url(run).replace(run.thread_id, other.id)).status_code == 404
+
+
+# --- cancelling ---
+
+
+def test_cancelling_without_script_comes_back_to_the_page(operator, project):
+    run = make_run(make_thread(project))
+    response = operator.post(url(run, "cancel/"))
+    assert response["location"] == url(run)
+    run.refresh_from_db()
+    assert run.status == RunStatus.CANCELLED
+
+
+def test_cancelling_by_script_answers_the_head(operator, project):
+    run = make_run(make_thread(project), RunStatus.IN_PROGRESS)
+    response = operator.post(url(run, "cancel/"), headers={"HX-Request": "true"})
+    assert response.status_code == 200
+    assert response.content.decode().startswith("<header")
+    assert "Cancelling" in says(response)
+    assert "Cancel run" not in says(response)
+
+
+def test_cancelling_what_has_ended_says_so(operator, project):
+    run = make_run(make_thread(project), RunStatus.COMPLETED)
+    said = says(operator.post(url(run, "cancel/"), follow=True))
+    assert "There was nothing to cancel: the run is completed." in said
+
+
+# --- starting ---
+
+
+def test_a_run_needs_a_model_and_a_message(operator):
+    response = operator.post("/console/runs/new/", {"parallel_tool_calls": "on"})
+    assert response.status_code == 422
+    assert "Choose an assistant or name a model." in says(response)
+    assert "A new thread needs a message." in says(response)
+    assert Run.objects.count() == 0
+
+
+def test_a_run_can_do_without_an_assistant(operator, project):
+    fields = {"model": "runsite/demo", "text": "Hello\r\nyou", "tools": TOOLS}
+    response = operator.post("/console/runs/new/", fields | {"parallel_tool_calls": "on"})
+    run = Run.objects.get()
+    assert response["location"] == url(run)
+    assert run.project_id == project.id
+    assert (run.model, run.parallel_tool_calls) == ("runsite/demo", True)
+    assert run.tools[0]["function"]["name"] == "get_weather"
+    assert Message.objects.get().content == [text_part("Hello\nyou")]
+    operator.post("/console/runs/new/", fields)
+    assert Assistant.objects.count() == 1
+    assert Run.objects.first().parallel_tool_calls is False
+
+
+def test_a_run_takes_every_setting(operator, project):
+    assistant = make_assistant(project)
+    thread = make_thread(project)
+    response = operator.post(
+        "/console/runs/new/",
+        {
+            "assistant": assistant.id, "thread": thread.id, "text": "Go", "model": "other",
+            "instructions": "Be.", "additional_instructions": "More.", "temperature": "0.5",
+            "top_p": "0.9", "max_prompt_tokens": "300", "max_completion_tokens": "400",
+            "tool_choice": "none", "response_format": "json_object", "reasoning_effort": "low",
+            "metadata": '{"k": "v"}', "parallel_tool_calls": "on",
+        },
+    )  # fmt: skip
+    assert response.status_code == 302
+    run = Run.objects.get()
+    assert run.thread_id == thread.id
+    assert run.assistant_id == assistant.id
+    assert run.instructions == "Be.\n\nMore."
+    assert (run.temperature, run.top_p) == (0.5, 0.9)
+    assert (run.max_prompt_tokens, run.max_completion_tokens) == (300, 400)
+    assert run.tool_choice == "none"
+    assert run.response_format == {"type": "json_object"}
+    assert run.reasoning_effort == "low"
+    assert run.metadata == {"k": "v"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("tools", "[", "This is not JSON"),
+        ("tools", "[" * 100_000, "cannot be stored"),
+        ("tools", "[" * 65 + "]" * 65, "cannot be stored"),
+        ("tools", '["\\u0000"]', "cannot be stored"),
+        ("tools", '["\\ud800"]', "cannot be stored"),
+        ("tools", "[NaN]", "cannot be stored"),
+        ("tools", "{}", "Tools are a list"),
+        ("tools", "[3]", 'Tool 1 must be {"type"'),
+        ("tools", '[{"type": "function", "function": {"name": "a b"}}]', "function name of tool 1"),
+        (
+            "tools",
+            TOOLS.replace("}}", ', "parameters": 3}}'),
+            "parameters of tool 1 has the wrong type",
+        ),
+        ("tools", TOOLS.replace("}}", ', "x": 3}}'), "has no “x”"),
+        ("metadata", "[]", "Metadata is an object"),
+        ("metadata", '{"a": 1}', "must be a text"),
+        ("metadata", f'{{"{"k" * 65}": "v"}}', "is longer than 64"),
+        ("temperature", "3", "less than or equal to 2"),
+        ("max_prompt_tokens", "0", "greater than or equal to 1"),
+        ("max_prompt_tokens", "9999999999", "less than or equal to"),
+        ("instructions", "a\0b", "Null characters are not allowed"),
+        ("thread", "thread_unknown", "No thread with this id"),
+        ("assistant", "asst_unknown", "not one of the available choices"),
+    ],
+)
+def test_a_wrong_setting_comes_back_with_what_was_typed(operator, field, value, complaint):
+    fields = {"model": "runsite/demo", "text": "Kept <here>", field: value}
+    response = operator.post("/console/runs/new/", fields)
+    assert response.status_code == 422
+    assert complaint in says(response)
+    assert "Kept &lt;here&gt;" in response.content.decode()
+    assert Run.objects.count() == 0
+
+
+def test_a_busy_thread_refuses_a_second_run(operator, project):
+    run = make_run(make_thread(project))
+    fields = {"model": "runsite/demo", "text": "Hi", "thread": run.thread_id}
+    response = operator.post("/console/runs/new/", fields)
+    assert response.status_code == 422
+    assert "already has an active run" in says(response)
+
+
+def test_a_thread_or_assistant_of_another_project_cannot_be_used(operator):
+    stranger = make_project()
+    thread, assistant = make_thread(stranger), make_assistant(stranger)
+    for given in ({"thread": thread.id, "model": "m"}, {"assistant": assistant.id}):
+        response = operator.post("/console/runs/new/", {"text": "Hi", **given})
+        assert response.status_code == 422
+    assert assistant.id not in operator.get("/console/runs/new/").content.decode()
+    assert Run.objects.count() == 0

@@ -1,0 +1,73 @@
+"""The system checks: what cannot work is refused with a sentence."""
+
+import pytest
+
+from runs import checks
+
+
+def ids(messages):
+    return [message.id for message in messages]
+
+
+def test_the_defaults_are_right():
+    assert checks.engine_can_run(None) == []
+    assert checks.secrets_are_long_enough(None) == []
+    assert checks.database_is_right_for_an_async_server(None) == []
+
+
+SQLITE = {"ENGINE": "django.db.backends.sqlite3"}
+POSTGRES = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {"pool": True}}
+RIGHT = {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode = wal;"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({**SQLITE, "OPTIONS": RIGHT}, []),
+        ({**SQLITE, "OPTIONS": {**RIGHT, "transaction_mode": "DEFERRED"}}, ["runsite.E005"]),
+        ({**SQLITE, "OPTIONS": {**RIGHT, "init_command": ""}}, ["runsite.E005"]),
+        (POSTGRES, []),
+        ({**POSTGRES, "OPTIONS": {}}, ["runsite.E004"]),
+        ({**POSTGRES, "CONN_MAX_AGE": 600}, ["runsite.E004"]),
+    ],
+)
+def test_a_database_must_suit_an_async_server(changes, found):
+    assert ids(checks.database_problems(changes)) == found
+
+
+def test_the_distributed_engine_is_refused_until_it_is_there(settings):
+    settings.RUNSITE_ENGINE = "procrastinate"
+    (message,) = checks.engine_can_run(None)
+    assert message.id == "runsite.E006"
+    assert message.msg == "RUNSITE_ENGINE=procrastinate is not built yet."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("RUNSITE_UPSTREAM_URL", "localhost:1234", "must begin with http:// or https://"),
+        ("RUNSITE_UPSTREAM_KEY", "sk-\u00e9", "cannot be sent in a header"),
+        ("RUNSITE_UPSTREAM_CA_FILE", "/no/such.pem", "there is no file /no/such.pem"),
+    ],
+)
+def test_an_upstream_that_cannot_be_asked_is_refused(settings, name, value, words):
+    settings.RUNSITE_UPSTREAM_URL = "http://127.0.0.1:9/v1"
+    assert checks.upstream_can_be_asked(None) == []
+    setattr(settings, name, value)
+    (message,) = checks.upstream_can_be_asked(None)
+    assert words in message.msg
+
+
+def test_short_keys_and_a_star_for_hosts_are_refused(settings):
+    settings.RUNSITE_API_KEY = "short"
+    settings.SECRET_KEY = "short"
+    settings.ALLOWED_HOSTS = ["*"]
+    assert ids(checks.secrets_are_long_enough(None)) == ["runsite.E009", "runsite.E009"]
+    assert ids(checks.hosts_are_named(None)) == ["runsite.E002"]
+
+
+def test_a_misspelt_variable_names_the_nearest_one(monkeypatch):
+    monkeypatch.setenv("RUNSITE_UPSTREM_URL", "x")
+    monkeypatch.setenv("RUNSITE_UPSTREAM_KEY_FILE", "/x")
+    (message,) = checks.variables_are_known(None)
+    assert message.msg == "RUNSITE_UPSTREM_URL is not a setting. Did you mean RUNSITE_UPSTREAM_URL?"

@@ -1,0 +1,97 @@
+"""``/readyz``: what makes a process useless, and what merely makes it worse."""
+
+import pytest
+from django.db import DatabaseError
+from django.test import AsyncClient
+
+from runs.execution import engines, upstreams
+from runs.models.database import in_database
+from runsite import health, process
+
+
+class Engine:
+    """In the place of the engine: alive or not."""
+
+    def __init__(self, *, running: bool):
+        self.running = running
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """No answer of an earlier test, an engine that lives, and no stop under way."""
+    monkeypatch.setattr(health, "health", health.Health())
+    monkeypatch.setattr(process, "current", process.Process())
+    monkeypatch.setattr(engines, "current", lambda: Engine(running=True))
+
+
+async def ready():
+    response = await AsyncClient().get("/readyz")
+    return response.status_code, response.json()
+
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_all_is_well():
+    status, body = await ready()
+    assert status == 200
+    assert body == {
+        "status": "ok",
+        "checks": {"database": "ok", "schema": "ok", "draining": "ok", "executor": "ok"},
+    }
+
+
+async def test_a_dead_executor_takes_no_work(monkeypatch):
+    monkeypatch.setattr(engines, "current", lambda: Engine(running=False))
+    status, body = await ready()
+    assert status == 503
+    assert body["checks"]["executor"] == "fail"
+
+
+async def test_a_stop_under_way_is_told_at_once():
+    assert (await ready())[0] == 200
+    process.current.draining = True
+    status, body = await ready()
+    assert status == 503
+    assert body["checks"]["draining"] == "fail"
+
+
+async def test_a_schema_that_is_behind(monkeypatch):
+    monkeypatch.setattr(health, "schema_problem", lambda: "behind")
+    status, body = await ready()
+    assert status == 503
+    assert body["checks"] | {"schema": "fail"} == body["checks"]
+
+
+async def test_a_database_that_fails_is_told_without_its_words(monkeypatch, caplog):
+    def broken():
+        raise DatabaseError("secret host db.example is down")
+
+    monkeypatch.setattr(health, "write_probe", broken)
+    status, body = await ready()
+    assert status == 503
+    assert body["checks"]["database"] == "fail"
+    assert "db.example" not in str(body)
+    assert "the database does not answer" in caplog.text
+
+
+async def test_probes_are_kept_for_two_seconds(monkeypatch):
+    probes = []
+    original = health.write_probe
+    monkeypatch.setattr(health, "write_probe", lambda: probes.append(1) or original())
+    for _ in range(5):
+        await ready()
+    assert len(probes) == 1
+
+
+async def test_a_model_that_is_not_there_is_only_degraded(settings, monkeypatch):
+    settings.RUNSITE_UPSTREAM_URL = None
+    monkeypatch.setattr(upstreams, "local_model", lambda: type("Absent", (), {"alive": False})())
+    status, body = await ready()
+    assert status == 200
+    assert body["status"] == "degraded"
+    assert body["checks"]["model"] == "degraded"
+
+
+async def test_the_schema_fits():
+    assert await in_database(health.schema_problem) is None

@@ -1,0 +1,175 @@
+"""Many readers of one run: early, late, slow, coming back, going away."""
+
+import asyncio
+import contextlib
+import random
+import resource
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.process.client import Api, Reader, Wire, path_of, reading, text_of, until
+from tests.upstream import Upstream
+from tests.upstream_script import expected_text, gate, text
+
+pytestmark = pytest.mark.process
+
+
+def both(reader: Reader) -> list[tuple[int, str, Any]]:
+    """What a reader saw, without the times."""
+    return [(event.number, event.name, event.data) for event in reader.seen]
+
+
+async def test_all_readers_see_the_same(api: Api) -> None:
+    run = await api.run("text-60x20")
+    readers = [Reader(api, run) for _ in range(30)]
+
+    async def come_late(number: int, reader: Reader) -> bool:
+        await asyncio.sleep(number * 0.06)  # the last one comes after the end
+        return await reader.attach()
+
+    ends = [come_late(number, reader) for number, reader in enumerate(readers)]
+    assert all(await asyncio.gather(*ends))
+    late = Reader(api, run)
+    assert await late.attach()
+    assert late.names[:2] == ["thread.created", "thread.run.created"]
+    assert late.names[-1] == "thread.run.completed"
+    assert "".join(event.delta for event in late.deltas) == expected_text("text-60x20")
+    assert all(both(reader) == both(late) for reader in readers)
+
+
+async def test_a_reader_that_comes_back_a_hundred_times(api: Api) -> None:
+    """Its pieces put together are the log."""
+    chance = random.Random(20261123)  # noqa: S311 - no secret
+    run = await api.run("text-400x10")
+    reader = Reader(api, run)
+    for _ in range(100):
+        async with reading(reader):
+            await asyncio.sleep(chance.random() * 0.06)
+    assert await reader.attach()
+    log = Reader(api, run)
+    assert await log.attach()
+    assert both(reader) == both(log)
+
+
+async def test_a_reader_that_leaves_does_not_cancel(api: Api) -> None:
+    created = Reader(api)
+    task = asyncio.create_task(created.create(await api.prepare("text-30x20")))
+    await until(lambda: created.deltas)
+    attached = Reader(api, created.run)
+    async with reading(attached):
+        await until(lambda: attached.deltas)
+    task.cancel()
+    await asyncio.wait([task])
+    run = await api.wait(created.run, "completed", "cancelled", "failed")
+    assert run["status"] == "completed"
+    (message,) = await api.messages(run)
+    assert text_of(message) == expected_text("text-30x20")
+
+
+async def test_a_number_beyond_the_end_is_waited_for(api: Api) -> None:
+    run = await api.run("text-60x20")
+    reader = Reader(api, run)
+    async with reading(reader):
+        await until(lambda: len(reader.deltas) > 5)
+        beyond = Reader(api, run)
+        ahead = reader.seen[-1].number + 20
+        assert await beyond.attach(last=ahead)
+    assert beyond.seen[0].number == ahead + 1
+    assert beyond.names[-1] == "thread.run.completed"
+    for query in ("", "?follow=1"):
+        nothing = Reader(api, run)
+        assert await nothing.attach(query, last=10**9)
+        assert nothing.seen == []
+
+
+async def test_the_query_parameter_does_as_well(api: Api) -> None:
+    run = await api.wait(await api.run("text-5"), "completed")
+    reader, rest = Reader(api, run), Reader(api, run)
+    assert await reader.attach()
+    assert await rest.attach(f"?after={reader.seen[6].number}")
+    assert both(rest) == both(reader)[7:]
+    reply = await api.http.get(path_of(run) + "/stream?after=seven")
+    assert reply.status_code == 400
+    assert reply.json()["error"]["param"] == "after"
+
+
+async def test_following_through_a_pause(api: Api) -> None:
+    run = await api.run("tools-1-then-text-5")
+    follower, other = Reader(api, run), Reader(api, run)
+    async with reading(follower, "?follow=1") as following:
+        assert await other.attach()
+        assert other.names[-1] == "thread.run.requires_action"
+        await until(lambda: follower.names[-1:] == other.names[-1:])
+        await api.answer(await api.retrieve(run))
+        assert await following
+    assert await other.attach()
+    assert both(other) == both(follower)
+    assert follower.names[-1] == "thread.run.completed"
+    # An attached reader replays through the pause as well.
+    whole = Reader(api, run)
+    assert await whole.attach()
+    assert both(whole) == both(follower)
+
+
+async def test_a_deleted_thread_ends_its_streams(api: Api) -> None:
+    run = await api.run("text-500x20")
+    reader = Reader(api, run)
+    async with reading(reader) as task:
+        await until(lambda: reader.deltas)
+        reply = await api.http.delete(f"/threads/{run['thread_id']}")
+        assert reply.json()["deleted"]
+        assert await task
+    assert reader.names[-1] == "thread.run.cancelled"
+    assert (await api.http.get(path_of(run) + "/stream")).status_code == 404
+
+
+@contextlib.asynccontextmanager
+async def stalled(api: Api, run: Wire) -> AsyncIterator[socket.socket]:
+    """A connection that asks for the stream of a run, and takes nothing of it."""
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", api.server.port))
+        lines = [f"GET /v1{path_of(run)}/stream HTTP/1.1", "Host: 127.0.0.1", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in api.server.headers().items()]
+        reader.sendall("\r\n".join([*lines, "", ""]).encode())
+        yield reader
+
+
+def memory(pid: int) -> int:
+    """Bytes of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+async def test_stalled_readers_cost_nobody_anything(api: Api, upstream: Upstream) -> None:
+    """Readers that take nothing of 8 MB each: others read on, memory stays bounded."""
+    piece, pieces, readers = "x" * 4000, 2000, 24
+    plan = [text(piece)] * pieces
+    upstream.play(plan)
+    assert await Reader(api).create(await api.prepare("huge"))  # the same without them
+    before = memory(api.server.pid)
+
+    upstream.play([text("begin"), gate("all here"), text("go"), *plan])
+    run = await api.run("huge")
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(readers):
+            await stack.enter_async_context(stalled(api, run))
+        reader = Reader(api, run)
+        fast = asyncio.create_task(reader.attach())
+        upstream.open("all here")
+        await until(lambda: len(reader.deltas) > 2)
+        # Each word of another run arrives before its model says the next one.
+        upstream.play([step for n in range(20) for step in (text(f"{n} "), gate(f"beside {n}"))])
+        other = Reader(api, await api.run("beside", "beside"))
+        async with reading(other) as beside:
+            for n in range(20):
+                await until(lambda: len(other.deltas) == n + 1, 60)  # noqa: B023
+                upstream.open(f"beside {n}")
+            assert await beside
+        assert await fast
+        # Unbounded, each of them would hold all 8 MB, in several copies.
+        assert memory(api.server.pid) - before < readers * 5_500_000
+    assert "".join(event.delta for event in reader.deltas) == "begingo" + piece * pieces
