@@ -176,8 +176,7 @@ async def test_a_client_that_leaves_does_not_stop_the_run(api, thread, assistant
         await stream.leave()
         path = f"{url}/{first[0].wire['id']}"
         last = first[-1].number
-        rest = await Stream.of(
-            await api.acall("GET", f"{path}/stream", Last_Event_ID=str(last))
-        ).rest()
-        assert rest[0].number > last
-        assert names(rest)[-2:] == ["run.completed", "done"]
+        back = Stream.of(await api.acall("GET", f"{path}/stream", Last_Event_ID=str(last)))
+        await back.rest()
+        assert back.frames[0].number > last
+        assert names(back.frames)[-2:] == ["run.completed", "done"]
