@@ -34,9 +34,19 @@ def answers(url: str) -> bool:
     return True
 
 
+def on_sqlite() -> bool:
+    """Whether the tests' database is SQLite."""
+    return settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
+
+
+def sqlite_missing() -> str | None:
+    """Why tests of the tier ``sqlite`` cannot run."""
+    return None if on_sqlite() else "DATABASE_URL is another database's"
+
+
 def services_missing() -> str | None:
     """Why tests of the tier ``services`` cannot run."""
-    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    if on_sqlite():
         return "DATABASE_URL is not PostgreSQL's (make test sets it)"
     return None if answers(REDIS) else f"no Redis answers at {REDIS}"
 
@@ -82,6 +92,7 @@ def fuzz_missing() -> str | None:
 
 
 TIERS: dict[str, Callable[[], str | None]] = {
+    "sqlite": sqlite_missing,
     "services": services_missing,
     "node": node_missing,
     "ages": ages_missing,
@@ -93,6 +104,7 @@ TIERS: dict[str, Callable[[], str | None]] = {
 SKIPPED: Counter[str] = Counter()
 
 
+@pytest.hookimpl(trylast=True)  # after -m has left out what it does
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests of a tier that lacks something, or let them fail where it is required.
 

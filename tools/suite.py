@@ -22,7 +22,7 @@ SETS = ("sdk-1", "sdk-2", "fuzz")
 POSTGRES = os.environ.get(
     "RUNSITE_TEST_POSTGRES", "postgresql://runsite:runsite@127.0.0.1:5432/runsite"
 )
-IN_PROCESS = "not (process or browser or sdk or node)"
+IN_PROCESS = "not (process or browser or sdk or node or sqlite)"
 
 
 def install_node_packages() -> None:

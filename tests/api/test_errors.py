@@ -71,7 +71,7 @@ def broken(api):
     return f"/v1/threads/{thread.id}/runs", run.id
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stores no such row")
+@pytest.mark.sqlite  # PostgreSQL stores no such row
 @pytest.mark.parametrize("path", ["{0}", "{0}/{1}", "{0}/{1}/cancel", "{0}/{1}/stream"])
 def test_a_defect_is_500_in_the_api_s_shape(api, broken, path, caplog):
     url = path.format(*broken)
@@ -97,7 +97,7 @@ def test_a_defect_outside_of_all_views_is_told_alike(rf):
     assert answer["x-should-retry"] == "false"
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="of SQLite, which has one writer")
+@pytest.mark.sqlite  # which has one writer
 async def test_a_busy_database_is_503(api, settings):
     """Another process holds the write lock for longer than we wait."""
     thread = await in_database(make_thread, api.project)

@@ -309,7 +309,7 @@ async def test_a_submission_is_repeated_from_where_it_began(api):
 # --- a database that is busy ---
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="of SQLite, which has one writer")
+@pytest.mark.sqlite  # which has one writer
 def test_whoever_waits_too_long_for_the_one_writer_is_told_to_come_back(api, settings):
     """On SQLite a twin under way is one writer among others: 503, as for any call."""
     thread = make_thread(api.project)

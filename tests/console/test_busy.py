@@ -17,14 +17,13 @@ from tests.factories import make_project, make_run, make_thread
 @pytest.fixture
 def impatient(transactional_db):
     """This thread's connection gives up on a locked file after 10 ms instead of 5 s."""
-    if connection.vendor != "sqlite":
-        pytest.skip("a locked file is SQLite's trouble")
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout = 10")
     yield
     connection.close()
 
 
+@pytest.mark.sqlite  # a locked file
 def test_a_form_that_the_database_cannot_take_can_be_sent_again(impatient, settings):
     settings.SESSION_SAVE_EVERY_REQUEST = False
     run = make_run(make_thread(make_project()), RunStatus.QUEUED)

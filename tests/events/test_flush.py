@@ -217,13 +217,12 @@ def impatient_writer():
     def patience(milliseconds):
         connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds}")
 
-    if connection.vendor != "sqlite":
-        pytest.skip("a locked file is SQLite's trouble")
     asyncio.run(in_writer(patience, 10))
     yield
     asyncio.run(in_writer(patience, 5000))
 
 
+@pytest.mark.sqlite
 async def test_a_locked_file_neither_loses_nor_doubles(impatient_writer, monkeypatch):
     monkeypatch.setattr(flush, "RETRY_SECONDS", 0.01)
     run = await in_database(driven)

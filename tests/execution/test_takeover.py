@@ -410,10 +410,9 @@ def commits_of(queries):
     return sum(query["sql"] == "COMMIT" for query in queries)
 
 
+@pytest.mark.sqlite  # counted where the executor has one thread and keeps its connection
 def test_a_plain_run_costs_four_commits(scene):
     """Created; claimed; opened; ended. Flushes are shared with other runs."""
-    if connection.vendor != "sqlite":
-        pytest.skip("counted where the executor has one thread and keeps its connection")
 
     def record(on):
         connection.force_debug_cursor = on
