@@ -141,17 +141,8 @@ class ThreadAdmin(Deletable):
     """Deleting a thread cancels its active run and takes messages and runs with it."""
 
     delete = staticmethod(operations.delete_thread)
-    list_display = (
-        "id",
-        "project",
-        "created_at",
-        "message_count",
-        "run_count",
-    )
-    list_filter = (
-        "project",
-        "created_at",
-    )
+    list_display = ("id", "project", "created_at", "message_count", "run_count")
+    list_filter = ("project", "created_at")
     list_select_related = ("project",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -179,17 +170,8 @@ class AssistantAdmin(Deletable):
     """A deleted assistant's runs go on with what they took from it."""
 
     delete = staticmethod(operations.delete_assistant)
-    list_display = (
-        "id",
-        "name",
-        "model",
-        "project",
-        "created_at",
-    )
-    list_filter = (
-        "project",
-        "created_at",
-    )
+    list_display = ("id", "name", "model", "project", "created_at")
+    list_filter = ("project", "created_at")
     list_select_related = ("project",)
 
 
@@ -197,18 +179,8 @@ class AssistantAdmin(Deletable):
 class ApiKeyAdmin(ReadOnly):
     """The key itself is never here; its digest is not shown."""
 
-    list_display = (
-        "name",
-        "shown",
-        "project",
-        "created_at",
-        "last_used_at",
-        "revoked_at",
-    )
-    list_filter = (
-        "project",
-        "revoked_at",
-    )
+    list_display = ("name", "shown", "project", "created_at", "last_used_at", "revoked_at")
+    list_filter = ("project", "revoked_at")
     list_select_related = ("project",)
     exclude = ("digest",)
     actions = ("revoke",)
@@ -239,11 +211,7 @@ class RunAdmin(ReadOnly):
         "epoch",
         "lease_owner",
     )
-    list_filter = (
-        "status",
-        "project",
-        "created_at",
-    )
+    list_filter = ("status", "project", "created_at")
     list_select_related = ("project",)
 
 
@@ -251,62 +219,30 @@ class RunAdmin(ReadOnly):
 class RunStepAdmin(ReadOnly):
     """Steps."""
 
-    list_display = (
-        "id",
-        "run_id",
-        "turn",
-        "type",
-        "status",
-        "interrupted",
-        "created_at",
-    )
-    list_filter = (
-        "status",
-        "type",
-        "interrupted",
-    )
+    list_display = ("id", "run_id", "turn", "type", "status", "interrupted", "created_at")
+    list_filter = ("status", "type", "interrupted")
 
 
 @admin.register(ToolCall)
 class ToolCallAdmin(ReadOnly):
     """Tool calls, without their contents in the list."""
 
-    list_display = (
-        "id",
-        "run_id",
-        "name",
-        "submitted_at",
-    )
+    list_display = ("id", "run_id", "name", "submitted_at")
 
 
 @admin.register(Message)
 class MessageAdmin(ReadOnly):
     """Messages, without their contents in the list."""
 
-    list_display = (
-        "id",
-        "thread_id",
-        "role",
-        "status",
-        "interrupted",
-        "created_at",
-    )
-    list_filter = (
-        "role",
-        "status",
-        "interrupted",
-    )
+    list_display = ("id", "thread_id", "role", "status", "interrupted", "created_at")
+    list_filter = ("role", "status", "interrupted")
 
 
 @admin.register(Project)
 class ProjectAdmin(ReadOnly):
     """Projects. The console makes them."""
 
-    list_display = (
-        "id",
-        "name",
-        "created_at",
-    )
+    list_display = ("id", "name", "created_at")
 
 
 @admin.register(User)

@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from runs.api.fields import KINDS, Choice, Field, Refused, expect, inside
+from runs.api.fields import Choice, Field
+from runs.api.refused import KINDS, Refused, expect, inside
 from runs.contract.errors import BadRequest
 
 

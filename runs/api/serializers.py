@@ -8,21 +8,8 @@ Source: OpenAPI schemas ``CreateAssistantRequest``, ``CreateThreadRequest``,
 from typing import Any
 
 from runs.api.bodies import Body, Tagged, missing
-from runs.api.fields import (
-    Choice,
-    Field,
-    Flag,
-    Free,
-    Id,
-    Items,
-    Metadata,
-    Number,
-    Refused,
-    Text,
-    Whole,
-    expect,
-    inside,
-)
+from runs.api.fields import Choice, Field, Flag, Free, Id, Items, Metadata, Number, Text, Whole
+from runs.api.refused import Refused, expect, inside
 from runs.api.tools import BareType, ToolResources, tool_choice, tools
 from runs.contract import ids, limits
 from runs.contract.status import OnActiveRun

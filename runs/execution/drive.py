@@ -45,7 +45,6 @@ RETRY_SECONDS = 0.5  # doubled each time; an upstream's own wish is obeyed inste
 RETRY_MOST_SECONDS = 60.0
 PIECES_AHEAD = 1000  # pieces the pump may be ahead of the driver
 
-
 DEFECT = {"code": "server_error", "message": "Sorry, something went wrong."}
 
 
