@@ -11,6 +11,7 @@ from runs.models import Project
 from tests.factories import make_key
 
 JSON = "application/json"
+REPLAYED = "Idempotent-Replayed"
 
 
 def raw(body: Any) -> bytes:

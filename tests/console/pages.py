@@ -1,4 +1,4 @@
-"""Reading pages: what they say, and the frames of a socket."""
+"""Reading pages: where a run's is, what they say, and the frames of a socket."""
 
 import html
 import json
@@ -6,9 +6,16 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+from runs.models import Run
+
 TARGET = re.compile(
     r'<hx-partial hx-target="([^"]*)" hx-swap="([^"]*)">(.*?)</hx-partial>', re.DOTALL
 )
+
+
+def url(run: Run, tail: str = "") -> str:
+    """The address of a run's page, or of what is done there."""
+    return f"/console/threads/{run.thread_id}/runs/{run.id}/{tail}"
 
 
 class Text(HTMLParser):

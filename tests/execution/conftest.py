@@ -5,6 +5,7 @@ import pytest
 from runs.events import hub
 from runs.execution import drive, watchdog
 from tests.execution.scene import Scene
+from tests.factories import make_thread
 from tests.upstream import upstream_fixture
 
 __all__ = ["upstream_fixture"]
@@ -17,3 +18,9 @@ def scene(upstream, transactional_db, monkeypatch):
     monkeypatch.setattr(watchdog, "SECONDS", 0.02)
     monkeypatch.setattr(hub, "LOOK_SECONDS", 0.1)
     return Scene(upstream)
+
+
+@pytest.fixture
+def thread():
+    """An empty thread."""
+    return make_thread()

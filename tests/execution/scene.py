@@ -3,8 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from runs import operations
@@ -18,7 +19,7 @@ from runs.execution.engines.local import LocalEngine
 from runs.execution.upstreams import Upstreams
 from runs.execution.worker import Worker
 from runs.models import Message, Run, RunStep
-from runs.models.database import in_database
+from runs.models.database import in_database, in_writer, writers
 from runs.providers.demo import Demo
 from runs.providers.openai_compatible import OpenAICompatible
 from tests.factories import WEATHER, make_assistant, make_message, make_thread
@@ -27,7 +28,11 @@ from tests.upstream import Upstream
 START = "run.created run.queued run.in_progress"
 OPEN = "step.created step.in_progress message.created message.in_progress"
 TOOLS = "step.created step.in_progress"
+TEXT_TURN = f"{OPEN} message.delta*3 message.completed step.completed"
 CLOCK = {"type": "function", "function": {"name": "get_time", "parameters": {}}}
+LONG = "text-1000x5"
+PAST = timedelta(seconds=1)
+SECONDS = 30  # longer than anything a test waits for, on any machine
 
 
 def events_of(run: Run) -> list[Event]:
@@ -75,6 +80,31 @@ async def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"
         await asyncio.sleep(0.002)
+
+
+async def kill(driving: asyncio.Task[Any]) -> None:
+    """End a driver as kill -9 does: without a word."""
+    driving.cancel()
+    await asyncio.wait([driving])
+
+
+async def hold_writers() -> Callable[[], Awaitable[None]]:
+    """Keep the executor's threads busy; returns what lets them go."""
+    go = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        asyncio.run_coroutine_threadsafe(go.wait(), loop).result(SECONDS)
+
+    threads = writers()._max_workers
+    waiting = [asyncio.create_task(in_writer(wait)) for _ in range(threads)]
+    await asyncio.sleep(0)
+
+    async def release() -> None:
+        go.set()
+        await asyncio.gather(*waiting)
+
+    return release
 
 
 class Reader:

@@ -1,30 +1,31 @@
-"""Cancelling and expiring, wherever the run is."""
+"""Cancelling, wherever the run is."""
 
 import asyncio
 import contextlib
-from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from runs import operations
 from runs.contract.errors import NotCancellable
-from runs.contract.limits import NUMBER_JUMP
 from runs.contract.status import RunStatus
 from runs.events import flush
-from runs.execution import commits, watchdog
+from runs.execution import commits
 from runs.execution.drive import drive
 from runs.models import Message, Run, RunStep
-from runs.models.database import in_database, in_writer, writers
+from runs.models.database import in_database, writers
 from tests.execution.scene import (
+    LONG,
     OPEN,
+    PAST,
+    SECONDS,
     START,
     TOOLS,
     Reader,
     again,
     check_sane,
-    data_of,
     delta_text,
+    hold_writers,
     later,
     message_text,
     story,
@@ -32,10 +33,6 @@ from tests.execution.scene import (
 )
 from tests.factories import make_run
 from tests.upstream_script import HANG, gate, status, text
-
-LONG = "text-1000x5"
-PAST = timedelta(seconds=1)
-SECONDS = 30  # longer than anything a test waits for, on any machine
 
 
 @pytest.fixture
@@ -46,10 +43,6 @@ def long_leases(settings):
 
 def cancel(run):
     return operations.cancel_run(again(run))
-
-
-def expire_soon(run):
-    Run.objects.filter(id=run.id).update(expires_at=timezone.now() - PAST)
 
 
 @pytest.mark.parametrize("silent", [True, False], ids=["silent", "talking"])
@@ -216,25 +209,6 @@ async def test_the_stored_text_is_what_readers_saw_when_nothing_more_could_be_sh
     await in_database(check)
 
 
-async def hold_writers():
-    """Keep the executor's threads busy; returns what lets them go."""
-    go = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def wait():
-        asyncio.run_coroutine_threadsafe(go.wait(), loop).result(SECONDS)
-
-    threads = writers()._max_workers
-    waiting = [asyncio.create_task(in_writer(wait)) for _ in range(threads)]
-    await asyncio.sleep(0)
-
-    async def release():
-        go.set()
-        await asyncio.gather(*waiting)
-
-    return release
-
-
 async def test_a_cancel_just_before_the_commit_keeps_what_was_shown(scene):
     """It was delivered, and not flushed; the commit that was to store it was refused."""
     scene.upstream.play([text("a"), gate("held"), text("b")])
@@ -304,80 +278,3 @@ async def test_cancels_at_any_moment_leave_every_run_sane(scene):
                 assert message_text(message) == delta_text(run)
 
     await in_database(check)
-
-
-def look(**options):
-    return asyncio.run(in_writer(watchdog.look, **options))
-
-
-@pytest.mark.parametrize("model", [None, "tools-1"], ids=["queued", "requires_action"])
-def test_a_run_that_nobody_drives_expires(scene, model):
-    run = scene.create(model or "text-1")
-    if model:
-        run = scene.drive(run)
-    before = story(run)
-    expire_soon(run)
-    found = look()
-    assert list(found.expired) == [run.id]
-    tail = "step.expired run.expired" if model else "run.expired"
-    assert story(run) == f"{before} {tail}"
-    run = again(run)
-    assert (run.status, run.last_error) == ("expired", None)
-    assert run.expired_at is not None
-    assert look().expired == {}
-    check_sane(run)
-
-
-async def test_a_run_expires_in_mid_stream(scene):
-    async with scene.serving():
-        run = await in_database(scene.create, LONG)
-        reader = Reader(run)
-        await until(lambda: reader.deltas() >= 5)
-        await in_database(expire_soon, run)
-        await reader.end()
-        await until(lambda: scene.upstream.requests[0].closed_at)
-        await until(lambda: not scene_drivers())
-    assert reader.names[-3:] == ["message.incomplete", "run.step.expired", "run.expired"]
-
-    def check():
-        assert again(run).status == "expired"
-        assert data_of(run, "thread.message.incomplete")[0]["incomplete_details"] == {
-            "reason": "run_expired"
-        }
-        assert again(run).last_number > NUMBER_JUMP
-        check_sane(run)
-
-    await in_database(check)
-
-
-def scene_drivers():
-    from runs.execution import engines
-
-    return engines.current().worker.drivers
-
-
-def test_what_is_being_cancelled_does_not_expire(scene):
-    run = make_run(status=RunStatus.CANCELLING)
-    expire_soon(run)
-    assert look().expired == {}
-
-
-def test_a_clock_of_its_own_for_the_wait(scene, settings):
-    settings.RUNSITE_ACTION_LIFETIME = 3600
-    run = scene.create("tools-1-then-text-1")
-    created_until = run.expires_at
-    run = scene.drive(run)
-    wait = (run.expires_at - timezone.now()).total_seconds()
-    assert 3590 < wait <= 3600
-    assert data_of(run, "thread.run.requires_action")[0]["expires_at"] == int(
-        run.expires_at.timestamp()
-    )
-    run = scene.submit(run, "ok")
-    assert run.paused_seconds is None
-    assert abs((run.expires_at - created_until).total_seconds()) < 5
-
-
-def test_the_wait_runs_on_the_runs_own_clock_without_one(scene):
-    run = scene.create("tools-1-then-text-1")
-    assert scene.drive(run).expires_at == again(run).expires_at == run.expires_at
-    assert scene.submit(run, "ok").expires_at == run.expires_at

@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from runs import operations
+from runs.models import Thread
+from tests.factories import make_assistant, make_thread
+
 
 class Race:
     """Does things in threads of their own, begun at the same moment."""
@@ -39,3 +43,21 @@ class Race:
 def race():
     """``race(work, work, ...)`` does them at once; see its ``results`` and ``faults``."""
     return lambda *works: Race().run(*works)
+
+
+@pytest.fixture
+def thread():
+    """An empty thread."""
+    return make_thread()
+
+
+@pytest.fixture
+def create(thread):
+    """Create a run on the thread, by default in line if it is busy."""
+    assistant = make_assistant(thread.project)
+
+    def create(policy="queue", **fields):
+        fields = {"assistant_id": assistant.id, "on_active_run": policy} | fields
+        return operations.create_run(Thread.objects.get(id=thread.id), fields)
+
+    return create

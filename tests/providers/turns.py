@@ -18,6 +18,7 @@ from runs.providers.base import (
 )
 
 USER = {"role": "user", "content": "Hello"}
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 
 
 @dataclass
