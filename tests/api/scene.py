@@ -13,11 +13,12 @@ from runs.models.database import in_database
 from runs.providers.openai_compatible import OpenAICompatible
 from tests.api.client import Api, ok
 from tests.api.executing import executing
-from tests.api.grammar import Wire, check
+from tests.api.grammar import check
 from tests.api.replay import replay
 from tests.api.sse import SECONDS, Frame, Stream
+from tests.api.stream_objects import Wire
 from tests.factories import WEATHER, make_assistant, make_message, make_thread
-from tests.test_wire_schema import check_event
+from tests.published import check_event
 from tests.upstream import Upstream
 from tests.upstream_script import Step
 

@@ -1,8 +1,8 @@
 """What a run takes from its assistant, and that no parameter is without a row in a table.
 
 The tables say what the API shows and what reaches the upstream. Settings that only a run has
-are in ``test_effects_of_runs``, messages in ``test_effects_of_messages``, and what the API
-keeps and shows in ``test_effects_shown``.
+are in ``test_effects_of_runs`` and ``test_effects_of_times``, messages in
+``test_effects_of_messages``, and what the API keeps and shows in ``test_effects_shown``.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ import pytest
 
 from runs.api import serializers, tools
 from runs.api.bodies import Body
+from tests.api import test_effects_of_times
 from tests.api.client import ok
 from tests.api.effects import (
     ABOUT,
@@ -36,6 +37,8 @@ from tests.factories import WEATHER
 from tests.upstream_script import text
 
 pytestmark = pytest.mark.slow
+
+__all__ = ["test_effects_of_times"]  # it notes what its tests are about
 
 USER = {"role": "user", "content": "Hello"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.grammar import NAMES, check, story
 from tests.api.sse import DONE, Frame, parse
-from tests.test_wire_schema import SCHEMAS
+from tests.published import SCHEMAS
 
 RUN = {
     "id": "run_1",

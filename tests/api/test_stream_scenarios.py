@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.api.grammar import story, words
+from tests.api.grammar import story
 from tests.api.scene import checked, data_of, last_run
 from tests.api.sse import Stream
 from tests.api.stories import ONE, OPEN, RESUME, START, WRITING, WRITTEN, scene_fixture
+from tests.api.stream_objects import words
 from tests.upstream_script import call, finish, gate, raw, text
 
 pytestmark = pytest.mark.slow

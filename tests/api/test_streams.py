@@ -1,4 +1,4 @@
-"""Runs as server-sent events, with rows and operations; no model is asked."""
+"""Attaching to a run's server-sent events, with rows and operations; no model is asked."""
 
 import asyncio
 import json
@@ -12,25 +12,14 @@ from django.utils import timezone
 from runs import operations
 from runs.contract import limits
 from runs.events.hub import hub
-from runs.models import ApiKey, EventChunk, Run
+from runs.models import ApiKey, EventChunk
 from runs.models.database import in_database
 from tests.api.client import error_of
 from tests.api.sse import DONE, Frame, Stream, names, readers_are
-from tests.factories import WEATHER, make_assistant, make_events, make_run, make_thread
+from tests.api.streaming import short_beat_fixture, thread_fixture, url_of
+from tests.factories import make_events, make_run
 
-BEAT = 0.05  # seconds
-
-
-@pytest.fixture
-def assistant(api):
-    """An assistant of the caller, with a function."""
-    return make_assistant(api.project, tools=[WEATHER])
-
-
-@pytest.fixture
-def thread(api):
-    """A thread of the caller."""
-    return make_thread(api.project)
+__all__ = ["short_beat_fixture", "thread_fixture"]
 
 
 @pytest.fixture
@@ -41,17 +30,6 @@ def ended(thread):
     odd = {"text": "a\n\nb\r\n😀\u2028 id: 7"}
     make_events(run, ("thread.message.delta", odd), ("thread.run.completed", {"n": 3}))
     return run
-
-
-@pytest.fixture
-def short_beat(monkeypatch):
-    """Keep-alives come quickly."""
-    monkeypatch.setattr(limits, "KEEP_ALIVE_SECONDS", BEAT)
-
-
-def url_of(run):
-    """Where a run is."""
-    return f"/v1/threads/{run.thread_id}/runs/{run.id}"
 
 
 async def attach(api, run, query="", **headers):
@@ -155,71 +133,6 @@ async def test_follow_stays_through_a_pause(api, thread, short_beat):
     await in_database(operations.cancel_run, run)
     frames = [f for f in await stream.rest() if f != ": ping"]
     assert names(frames) == ["run.step.cancelled", "run.cancelled", "done"]
-
-
-async def test_create_with_stream(api, thread, assistant, short_beat):
-    body = {"assistant_id": assistant.id, "stream": True}
-    path = f"/v1/threads/{thread.id}/runs"
-    stream = Stream.of(await api.acall("POST", path, body))
-    frames = await stream.next()
-    assert names(frames) == ["run.created", "run.queued"]
-    assert [frame.number for frame in frames] == [1, 2]
-    assert {frame.wire["status"] for frame in frames} == {"queued"}
-    assert await stream.next() == [": ping"]
-    run = await in_database(Run.objects.get)
-    assert frames[0].wire["id"] == run.id
-    await in_database(operations.cancel_run, run)
-    frames = [f for f in await stream.rest() if f != ": ping"]
-    assert names(frames) == ["run.cancelled", "done"]
-
-
-async def test_create_thread_and_run_with_stream(api, assistant):
-    body = {"assistant_id": assistant.id, "stream": True, "thread": {"metadata": {"a": "b"}}}
-    stream = Stream.of(await api.acall("POST", "/threads/runs", body))
-    frames = await stream.next()
-    assert names(frames) == ["created", "run.created", "run.queued"]
-    assert frames[0].wire["object"] == "thread"
-    assert frames[0].wire["metadata"] == {"a": "b"}
-    await stream.leave()
-
-
-async def test_submit_with_stream(api, thread):
-    run = await in_database(make_run, thread, "requires_action")
-    await in_database(make_events, run, ("thread.run.created", {}), ("thread.run.queued", {}))
-    call = await in_database(run.tool_calls.get)
-    body = {"tool_outputs": [{"tool_call_id": call.id, "output": "sunny"}], "stream": True}
-    path = f"{url_of(run)}/submit_tool_outputs"
-    streams = [Stream.of(await api.acall("POST", path, body)) for _ in range(2)]
-    for stream in streams:  # a repeated call attaches to what the first one began
-        frames = await stream.next()
-        assert names(frames) == ["run.step.completed", "run.queued"]
-        assert frames[0].number == 3
-        (done,) = frames[0].wire["step_details"]["tool_calls"]
-        assert done["function"]["output"] == "sunny"
-    await in_database(lambda: operations.cancel_run(Run.objects.get()))
-    for stream in streams:
-        assert names(await stream.rest()) == ["run.cancelled", "done"]
-
-
-async def test_errors_before_the_first_event_are_json(api, thread, assistant):
-    path = f"/v1/threads/{thread.id}/runs"
-    body = {"assistant_id": assistant.id, "stream": True, "temperature": 3}
-    error_of(await api.acall("POST", path, body), 400)
-    error_of(await api.acall("POST", path, {"assistant_id": "asst_x", "stream": True}), 404)
-    error_of(await api.acall("POST", path, body, Authorization=""), 401)
-    run = await in_database(make_run, thread)
-    body = {"assistant_id": assistant.id, "stream": True}
-    assert run.id in error_of(await api.acall("POST", path, body), 400)["message"]
-
-
-async def test_a_reader_that_leaves_changes_nothing(api, thread, assistant):
-    body = {"assistant_id": assistant.id, "stream": True}
-    stream = Stream.of(await api.acall("POST", f"/v1/threads/{thread.id}/runs", body))
-    await stream.next()
-    assert hub.readers() == 1
-    await stream.leave()
-    await readers_are(0)
-    assert (await in_database(Run.objects.get)).status == "queued"
 
 
 async def test_a_connection_that_breaks_frees_its_reader(api, thread):
