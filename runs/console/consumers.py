@@ -8,24 +8,28 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser, User
 
 from runs.console import render
-from runs.console.pages import may_operate, project_of_session, with_id
+from runs.console.pages import Seat, seat_of, with_id
 from runs.contract.limits import KEEP_ALIVE_SECONDS
+from runs.contract.roles import NEEDS, Role
 from runs.contract.status import TERMINAL
 from runs.events.follow import follow
 from runs.events.log import Event
 from runs.models import Project, Run
 from runs.models.database import in_database
+from runs.operations import role_in
 
 logger = logging.getLogger(__name__)
 
@@ -76,52 +80,62 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def follow_run(self) -> int:
         """Send what happens; the close code once nothing more will."""
         run_id = self.scope["url_route"]["kwargs"]["run_id"]
-        project = await in_database(self.admitted)
-        if project is None:
+        self.checked_at = time.monotonic()
+        seat = await in_database(admitted, self.scope, "run-socket")
+        if seat is None:
             return SIGN_IN
+        project = seat.project
         if await in_database(status_of, project, run_id) is None:
             return GONE
         async with aclosing(follow(run_id, self.cursor, through_pauses=True)) as lists:
             async for events in lists:
-                if not await self.still_admitted():
-                    return SIGN_IN
-                if events and not await self.show(project, run_id, events):
+                if (code := await self.no_longer(seat)) is not None:
+                    return code
+                if events and not await self.show(seat, run_id, events):
                     return GONE
         status = await in_database(status_of, project, run_id)
         return GONE if status is None else FINISHED if status in TERMINAL else DRAIN
 
-    async def show(self, project: Project, run_id: str, events: list[Event]) -> bool:
+    async def show(self, seat: Seat, run_id: str, events: list[Event]) -> bool:
         """Send the frames of ``events``; False if the run was deleted."""
         if render.only_deltas(events):
             frames = [render.delta_frame(self.cursor, events)]
         else:
-            frames = await in_database(render.frames, project, run_id, self.cursor, events)
+            frames = await in_database(render.frames, seat, run_id, self.cursor, events)
         for frame in frames:
             await self.send(frame.text())
             self.cursor = frame.number
         return bool(frames)
 
-    async def still_admitted(self) -> bool:
-        """Whether the session still stands; asked at most once per keep-alive interval."""
+    async def no_longer(self, seat: Seat) -> int | None:
+        """The close code for somebody whose session has ended or whose role has changed: a page
+        that comes back is shown by the new one. Asked at most once per keep-alive interval."""
         if time.monotonic() - self.checked_at < KEEP_ALIVE_SECONDS:
-            return True
-        return await in_database(self.admitted) is not None
-
-    def admitted(self) -> Project | None:
-        """The project of this socket's session, if it is an operator's; asks the database."""
+            return None
         self.checked_at = time.monotonic()
-        return project_of(self.scope)
+        role = await in_database(role_now, self.scope, seat.project)
+        return SIGN_IN if role is None else None if role == seat.role else DRAIN
 
 
-def project_of(scope: Any) -> Project | None:
-    """The project of a scope's session; None if the session has ended or is no operator's.
+def admitted(scope: Any, route: str) -> Seat | None:
+    """Where a scope's session works; None if it may not read the socket ``route``."""
+    user, session = signed_in(scope)
+    seat = seat_of(user, session)
+    return seat if seat is not None and seat.role.covers(NEEDS[route].get) else None
 
-    The session is read anew: the scope has it as it was at the handshake.
-    """
+
+def role_now(scope: Any, project: Project) -> Role | None:
+    """What a scope's user is in a project by now; None: nothing, or they have signed out."""
+    user, _ = signed_in(scope)
+    return role_in(project, user) if isinstance(user, User) and user.is_active else None
+
+
+def signed_in(scope: Any) -> tuple[User | AnonymousUser, Mapping[str, Any]]:
+    """A scope's user and session, read anew: the scope has them as at the handshake."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
     session = store(scope["session"].session_key)
     user = get_user(SimpleNamespace(session=session))  # type: ignore[arg-type] # all it reads
-    return project_of_session(session) if may_operate(user) else None
+    return cast(User | AnonymousUser, user), session
 
 
 def status_of(project: Project, run_id: str) -> str | None:

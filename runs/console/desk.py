@@ -7,6 +7,7 @@ from datetime import datetime
 
 from runs.console.timeline import CallView, RunView
 from runs.contract.limits import MESSAGE_TEXT
+from runs.contract.roles import NEEDS
 from runs.contract.status import RunStatus
 from runs.models import Run
 
@@ -29,10 +30,13 @@ class Desk:
     answers: list[Answer] = field(default_factory=list)
     problem: str = ""
     note: str = ""
+    may_answer: bool = True
 
     @classmethod
     def of(cls, view: RunView) -> "Desk":
-        """The desk of a run as it is now."""
+        """The desk of a run as it is now; closed for who may not answer."""
+        if not view.role.covers(NEEDS["outputs"].post):
+            return cls(view.run, may_answer=False)
         return cls(
             view.run,
             [Answer(call, f"output-{index}") for index, call in enumerate(view.pending)],

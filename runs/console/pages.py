@@ -3,6 +3,7 @@
 import functools
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -17,8 +18,10 @@ from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
 from runs.contract.errors import Busy, NotFound
+from runs.contract.roles import NEEDS, Role
 from runs.models import Project
 from runs.models.columns import M
+from runs.operations import projects_of, role_in
 from runs.operations.access import default_project
 
 logger = logging.getLogger(__name__)
@@ -34,38 +37,77 @@ class ConsoleRequest(HttpRequest):
 
     htmx: HtmxDetails
     user: User | AnonymousUser
+    role: Role  # set by member_only
 
 
 View = Callable[Concatenate[ConsoleRequest, P], HttpResponse]
 
 
-def may_operate(user: User | AnonymousUser | None) -> bool:
-    """Whether a user may use the console."""
-    return user is not None and user.is_active and user.is_staff
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a session works: a project, and what its user may do there."""
+
+    project: Project
+    role: Role
 
 
-def operator_only(view: Callable[Concatenate[ConsoleRequest, Project, P], HttpResponse]) -> View[P]:
-    """Let only operators in, and hand the view the project they work in.
+def member_only(view: Callable[Concatenate[ConsoleRequest, Project, P], HttpResponse]) -> View[P]:
+    """Let members in whose role is enough for the route, and hand the view their project.
 
-    A form that htmx sent is answered 401, which the page turns into a note and keeps what
-    was typed; anything else goes to the sign-in page and back.
+    A form that htmx sent is answered 401 or 403, which the page turns into a note and keeps
+    what was typed; anything else goes to the sign-in page and back, or to a page that says no.
     """
 
     @functools.wraps(view)
     def guarded(request: ConsoleRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if may_operate(request.user):
-            try:
-                return view(request, current_project(request), *args, **kwargs)
-            except NotFound as gone:  # deleted since the view found it
-                raise Http404(gone.message) from gone
-            except (Busy, OperationalError):
-                logger.warning("the database could not take a form or page", exc_info=True)
-                return render(request, "503.html", status=503)
-        if request.htmx:
-            return HttpResponse("Sign in again.", status=401, content_type="text/plain")
-        return cast(HttpResponse, redirect_to_login(request.get_full_path()))
+        if not (request.user.is_authenticated and request.user.is_active):
+            if request.htmx:
+                return HttpResponse("Sign in again.", status=401, content_type="text/plain")
+            return cast(HttpResponse, redirect_to_login(request.get_full_path()))
+        seat = seat_of(request.user, request.session)
+        if seat is None:
+            return refusal(request, "You are in no project. Ask an admin of one to let you in.")
+        needed = needed_for(request)
+        if needed is not None and not seat.role.covers(needed):
+            word = f"Your role in this project is {seat.role}."
+            return refusal(request, f"{word} This needs the role {needed}.")
+        request.role = seat.role
+        try:
+            return view(request, seat.project, *args, **kwargs)
+        except NotFound as gone:  # deleted since the view found it
+            raise Http404(gone.message) from gone
+        except (Busy, OperationalError):
+            logger.warning("the database could not take a form or page", exc_info=True)
+            return render(request, "503.html", status=503)
 
     return guarded
+
+
+def needed_for(request: ConsoleRequest) -> Role | None:
+    """The role that a request needs; None: its method is not answered at its address."""
+    match = request.resolver_match
+    needs = NEEDS[(match.url_name if match else None) or ""]
+    return needs.get if request.method in ("GET", "HEAD") else needs.post
+
+
+def refusal(request: ConsoleRequest, message: str) -> HttpResponse:
+    """403: alone for htmx, as a page otherwise."""
+    if request.htmx:
+        return HttpResponse(message, status=403, content_type="text/plain")
+    return render(request, "403.html", {"message": message}, status=403)
+
+
+def seat_of(user: User | AnonymousUser, session: Mapping[str, Any]) -> Seat | None:
+    """Where a session's user works: the project chosen in it if they may see that, else the
+    oldest that they may. Staff find one even if there is none yet. None: nowhere."""
+    if not isinstance(user, User) or not user.is_active:
+        return None
+    mine = projects_of(user)
+    project = mine.filter(id=session.get(PROJECT)).first() or mine.first()
+    if project is None:
+        return Seat(default_project(), Role.INSTANCE) if user.is_staff else None
+    role = role_in(project, user)
+    return Seat(project, role) if role is not None else None
 
 
 def form_of(name: str, *arguments: str) -> Callable[[View[P]], View[P]]:
@@ -87,17 +129,6 @@ def form_of(name: str, *arguments: str) -> Callable[[View[P]], View[P]]:
         return cast(View[P], require_http_methods(["GET", "HEAD", "POST"])(guarded))
 
     return decorate
-
-
-def current_project(request: ConsoleRequest) -> Project:
-    """The project chosen in this session, else the oldest."""
-    return project_of_session(request.session)
-
-
-def project_of_session(session: Mapping[str, Any]) -> Project:
-    """The project a session works in; the first one is made if there is none."""
-    chosen = Project.objects.filter(id=session.get(PROJECT)).first()
-    return chosen or Project.objects.first() or default_project()
 
 
 def with_id(rows: QuerySet[M], object_id: str) -> QuerySet[M]:
@@ -125,7 +156,7 @@ def page(
     status: int = 200,
 ) -> HttpResponse:
     """Render a page of the console with what its frame shows."""
-    frame = {"project": project, "now": timezone.now()}
+    frame = {"project": project, "role": request.role, "now": timezone.now()}
     return render(request, template, frame | (context or {}), status=status)
 
 

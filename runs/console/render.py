@@ -20,6 +20,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from runs.console.desk import Desk
+from runs.console.pages import Seat
 from runs.console.text import verbatim
 from runs.console.timeline import RunView, StepView, message_text, steps_of
 from runs.contract.events import (
@@ -29,6 +30,7 @@ from runs.contract.events import (
     STEP_DELTA,
     THREAD_CREATED,
 )
+from runs.contract.roles import Role
 from runs.contract.status import AT_REST
 from runs.events.log import Event
 from runs.execution.upstreams import warnings
@@ -51,10 +53,10 @@ class Frame:
         return json.dumps({"after": self.after, "number": self.number, "content": self.content})
 
 
-def view_of(project: Project, run: Run, events: Sequence[Event] = ()) -> RunView:
-    """A run as its page shows it after ``events``; as the log has it without any."""
+def view_of(project: Project, run: Run, role: Role, events: Sequence[Event] = ()) -> RunView:
+    """A run as its page shows it to a role after ``events``; as the log has it without any."""
     upto = events[-1].number if events else run.last_number
-    return RunView(run, steps_of(project, run, upto, events), warnings(run))
+    return RunView(run, role, steps_of(project, run, upto, events), warnings(run))
 
 
 def only_deltas(events: Sequence[Event]) -> bool:
@@ -62,23 +64,26 @@ def only_deltas(events: Sequence[Event]) -> bool:
     return len(events) <= SNAPSHOT_EVENTS and all(event.name in DELTAS for event in events)
 
 
-def frames(project: Project, run_id: str, after: int, events: Sequence[Event]) -> list[Frame]:
+def frames(seat: Seat, run_id: str, after: int, events: Sequence[Event]) -> list[Frame]:
     """The frames of ``events``, of which at least one is a state event.
 
     Reads the database. Empty if the run was deleted.
     """
+    project, role = seat.project, seat.role
     run = Run.objects.for_project(project).filter(id=run_id).first()
     if run is None:
         return []
     if len(events) > SNAPSHOT_EVENTS:
         number = events[-1].number
-        return [Frame(after, number, snapshot(view_of(project, run, events)))]
+        return [Frame(after, number, snapshot(view_of(project, run, role, events)))]
     made = []
     for deltas, group in itertools.groupby(events, lambda event: event.name in DELTAS):
         part = list(group)
         number = part[-1].number
         content = (
-            delta_content(part) if deltas else state_content(view_of(project, run, part), part)
+            delta_content(part)
+            if deltas
+            else state_content(view_of(project, run, role, part), part)
         )
         made.append(Frame(after, number, content))
         after = number

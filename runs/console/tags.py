@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from runs.console import text
 from runs.console.markdown import to_html
 from runs.console.text import verbatim
+from runs.contract.roles import NEEDS, Role
 from runs.contract.status import TERMINAL
 from runs.models import Run
 
@@ -31,6 +32,18 @@ register.filter("duration", text.duration)
 register.filter("plain_text", text.plain_text)
 register.filter("markdown", to_html)
 register.filter("verbatim", verbatim)
+
+
+@register.filter
+def may_see(role: Role | str, route: str) -> bool:
+    """Whether a role may see the page ``route``; an unset one sees none."""
+    return isinstance(role, Role) and role.covers(NEEDS[route].get)
+
+
+@register.filter
+def may_post(role: Role | str, route: str) -> bool:
+    """Whether a role may do what a form at ``route`` does."""
+    return isinstance(role, Role) and role.covers(NEEDS[route].post)
 
 
 @register.filter

@@ -52,7 +52,10 @@ NAVIGATION = {
     "thread": "threads",
     "add-message": "threads",
     "keys": "keys",
-    "create-project": "keys",
+    "members": "members",
+    "member": "members",
+    "member-link": "members",
+    "projects": "none",
     "password": "none",
 }
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from runs.contract.events import MESSAGE_DELTA, STEP_DELTA
+from runs.contract.roles import NEEDS, Role
 from runs.contract.status import ACTIVE, TERMINAL, MessageStatus, RunStatus, StepStatus
 from runs.events import log
 from runs.events.log import Event
@@ -70,9 +71,10 @@ class StepView:
 
 @dataclass
 class RunView:
-    """A run, its steps in order, and what explains it."""
+    """A run as somebody of a role sees it: its steps in order, and what explains it."""
 
     run: Run
+    role: Role
     steps: list[StepView]
     warnings: list[str]
 
@@ -107,8 +109,9 @@ class RunView:
 
     @property
     def can_be_cancelled(self) -> bool:
-        """Whether cancelling would change anything."""
-        return not self.over and self.run.status != RunStatus.CANCELLING
+        """Whether cancelling would change anything, and is theirs to do."""
+        useful = not self.over and self.run.status != RunStatus.CANCELLING
+        return useful and self.role.covers(NEEDS["cancel"].post)
 
     @cached_property
     def assistant(self) -> Assistant | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runs.console.views import access, desk, keys, runs, threads
+from runs.console.views import access, desk, keys, members, projects, runs, threads
 
 app_name = "console"
 
@@ -19,8 +19,11 @@ urlpatterns = [
     path("threads/<str:thread_id>/runs/<str:run_id>/outputs/", desk.submit, name="outputs"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<str:key_id>/revoke/", keys.revoke, name="revoke"),
-    path("projects/", keys.create_project, name="create-project"),
-    path("projects/choose/", keys.choose_project, name="choose-project"),
+    path("members/", members.members, name="members"),
+    path("members/<int:number>/", members.change, name="member"),
+    path("members/<int:number>/link/", members.link, name="member-link"),
+    path("projects/", projects.projects, name="projects"),
+    path("projects/choose/", projects.choose, name="choose-project"),
     path("enter/", access.enter, name="enter"),
     path("login/", access.SignIn.as_view(), name="login"),
     path("logout/", access.sign_out, name="logout"),

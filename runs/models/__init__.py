@@ -1,6 +1,6 @@
 """Tables. Columns, constraints and querysets; no verbs."""
 
-from runs.models.access import ApiKey, LoginLink, Project
+from runs.models.access import ApiKey, LoginLink, Member, Project
 from runs.models.assistant import Assistant
 from runs.models.event import EventChunk
 from runs.models.idempotency import IdempotencyKey
@@ -13,6 +13,7 @@ __all__ = [
     "EventChunk",
     "IdempotencyKey",
     "LoginLink",
+    "Member",
     "Message",
     "Project",
     "Run",

@@ -2,10 +2,12 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from runs.contract import ids
+from runs.contract.roles import GIVEN
 from runs.models.columns import ProjectQuerySet, id_column, reference
 
 
@@ -22,6 +24,30 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Member(models.Model):
+    """What somebody may do in a project. Staff need no row: they may do all in every project."""
+
+    number = models.BigAutoField(primary_key=True)
+    project = reference("runs.Project", related_name="members")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = ProjectQuerySet["Member"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "project"], name="member_once"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=[str(role) for role in GIVEN]), name="member_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
 
 
 class ApiKey(models.Model):
@@ -54,6 +80,8 @@ class LoginLink(models.Model):
 
     number = models.BigAutoField(primary_key=True)
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    #: Whom it lets in; none: the superuser, who is made if there is none.
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(editable=False)
     used_at = models.DateTimeField(null=True, editable=False)

@@ -16,6 +16,14 @@ from runs.operations.access import (
 )
 from runs.operations.assistants import create_assistant, delete_assistant, update_assistant
 from runs.operations.idempotency import Answer, Call, forget_expired_keys, once
+from runs.operations.members import (
+    add_member,
+    invite,
+    projects_of,
+    remove_member,
+    role_in,
+    set_role,
+)
 from runs.operations.runs import (
     Submission,
     cancel_run,
@@ -37,6 +45,7 @@ __all__ = [
     "Answer",
     "Call",
     "Submission",
+    "add_member",
     "add_message",
     "cancel_run",
     "create_assistant",
@@ -50,11 +59,16 @@ __all__ = [
     "delete_thread",
     "find_key",
     "forget_expired_keys",
+    "invite",
     "make_login_link",
     "needs_login_link",
     "once",
+    "projects_of",
+    "remove_member",
     "revoke_key",
+    "role_in",
     "set_environment_key",
+    "set_role",
     "submit_tool_outputs",
     "update_assistant",
     "update_message",

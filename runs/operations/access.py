@@ -132,31 +132,36 @@ def needs_login_link() -> bool:
     return not any(user.has_usable_password() for user in operators)
 
 
-def make_login_link() -> str:
-    """A token that opens the console once, within ten minutes."""
+def make_login_link(user: User | None = None) -> str:
+    """A token that lets a user into the console once, within ten minutes; the superuser if
+    none is named."""
     token = secrets.token_urlsafe(32)
     at = now()
     LoginLink.objects.create(
-        digest=token_digest(token), created_at=at, expires_at=at + LINK_LIFETIME
+        digest=token_digest(token), user=user, created_at=at, expires_at=at + LINK_LIFETIME
     )
     return token
 
 
 def use_login_link(token: str) -> User:
-    """The operator a token lets in; the token is used up.
+    """The user a token lets in; the token is used up.
 
-    The first use makes the superuser ``admin``, without a usable password.
+    The first use of a link for nobody named makes the superuser ``admin``, without a usable
+    password.
 
     Raises:
-        BadRequest: the token is unknown, used or too old.
+        BadRequest: the token is unknown, used or too old, or its user is switched off.
     """
     at = now()
     with transaction.atomic():
-        won = LoginLink.objects.filter(
-            digest=token_digest(token), used_at=None, expires_at__gt=at
-        ).update(used_at=at)
-        if not won:
+        links = LoginLink.objects.filter(digest=token_digest(token))
+        if not links.filter(used_at=None, expires_at__gt=at).update(used_at=at):
             raise BadRequest("This login link was used already or is older than ten minutes.")
+        named = links.select_related("user").get().user
+        if named is not None:
+            if not named.is_active:
+                raise BadRequest("The user of this login link is switched off.")
+            return named
         operator = User.objects.filter(is_active=True, is_superuser=True).order_by("id").first()
         return operator or User.objects.create_superuser(OPERATOR)
 

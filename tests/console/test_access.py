@@ -49,8 +49,9 @@ def test_whoever_is_in_may_open_their_used_link_again(nobody, project):
         ("threads/{thread}/runs/{run}/outputs/", "threads/{thread}/runs/{run}/"),
         ("threads/{thread}/runs/{run}/cancel/", "threads/{thread}/runs/{run}/"),
         ("keys/key_1/revoke/", "keys/"),
-        ("projects/", "keys/"),
-        ("projects/choose/", "keys/"),
+        ("members/1/", "members/"),
+        ("members/1/link/", "members/"),
+        ("projects/choose/", "projects/"),
     ],
 )
 def test_a_reload_of_a_refused_form_shows_its_page(operator, project, form, page):
@@ -90,9 +91,11 @@ def test_sign_in_does_not_lead_off_the_server(nobody, project):
     assert response["location"] == "/console/"
 
 
-def test_a_user_who_is_no_operator_sees_nothing(nobody, project):
+def test_a_user_of_no_project_sees_nothing(nobody, project):
     nobody.force_login(User.objects.create_user("guest"))
-    assert nobody.get("/console/").status_code == 302
+    response = nobody.get("/console/")
+    assert response.status_code == 403
+    assert "You are in no project." in says(response)
 
 
 def test_signing_out_ends_the_session(operator):
@@ -137,12 +140,13 @@ def pages(run):
         "get": [
             "/console/", "/console/runs/new/", "/console/go/", f"/console/r/{run.id}/",
             "/console/threads/", base, f"{base}runs/{run.id}/", "/console/keys/",
-            "/console/password/",
+            "/console/password/", "/console/members/", "/console/projects/",
         ],
         "post": [
             "/console/runs/new/", f"{base}messages/", f"{base}runs/{run.id}/cancel/",
             f"{base}runs/{run.id}/outputs/", "/console/keys/", "/console/keys/key_x/revoke/",
             "/console/projects/", "/console/projects/choose/", "/console/password/",
+            "/console/members/", "/console/members/1/", "/console/members/1/link/",
         ],
     }  # fmt: skip
 

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from runs.console import render
+from runs.console.pages import Seat
+from runs.contract.roles import Role
 from runs.contract.status import MessageStatus, RunStatus, StepStatus
 from runs.events import log
 from runs.models import RunStep
@@ -22,7 +24,9 @@ def run(project):
 
 
 def frames(project, run, after, events):
-    return [frame.text() for frame in render.frames(project, run.id, after, events)]
+    return [
+        frame.text() for frame in render.frames(Seat(project, Role.ADMIN), run.id, after, events)
+    ]
 
 
 def opened(run):
@@ -183,7 +187,7 @@ def test_a_page_opened_in_mid_call_shows_what_is_written(project, run):
         ("thread.run.step.delta", call_arguments(step.id, 0, '{"city"')),
         ("thread.run.step.delta", call_opening(step.id, 1, "call_2", "get_time")),
     )
-    (view,) = render.view_of(project, run).steps
+    (view,) = render.view_of(project, run, Role.ADMIN).steps
     assert [(call.name, call.arguments) for call in view.calls] == [
         ("get_weather", '{"city"'),
         ("get_time", ""),
@@ -194,4 +198,4 @@ def test_a_page_opened_in_mid_call_shows_what_is_written(project, run):
 def test_a_deleted_run_has_no_frames(project, run):
     events = make_events(run, ("thread.run.in_progress", run_object(run)))
     run.thread.delete()
-    assert render.frames(project, run.id, 0, events) == []
+    assert render.frames(Seat(project, Role.ADMIN), run.id, 0, events) == []

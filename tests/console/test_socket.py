@@ -14,7 +14,7 @@ from django.test import Client
 from runs.console import consumers
 from runs.contract.status import RunStatus
 from runs.events.hub import hub
-from runs.models import Project, Run
+from runs.models import Member, Project, Run
 from runs.models.database import in_database
 from runs.operations import cancel_run, delete_thread
 from runs.wire.deltas import text_delta
@@ -194,6 +194,27 @@ async def test_a_session_that_ends_ends_its_sockets(page, monkeypatch):
         await in_database(page.say, "unseen")
         output = await socket.receive_output(5)
         assert output == {"type": "websocket.close", "code": consumers.SIGN_IN}
+
+
+async def test_another_role_ends_its_sockets_and_the_page_comes_back(page, monkeypatch):
+    monkeypatch.setattr(consumers, "KEEP_ALIVE_SECONDS", 0)
+
+    def give(role):
+        user = User.objects.get()
+        User.objects.update(is_staff=False)
+        Member.objects.update_or_create(project=page.project, user=user, defaults={"role": role})
+
+    await in_database(give, "operator")
+    async with page.socket() as socket:
+        await in_database(page.say, "seen")
+        await socket.receive_from(5)
+        await in_database(give, "reader")
+        await in_database(page.say, "unseen")
+        output = await socket.receive_output(5)
+        assert output == {"type": "websocket.close", "code": consumers.DRAIN}
+    await in_database(Member.objects.all().delete)
+    async with page.socket() as socket:
+        assert await closing(socket) == consumers.SIGN_IN
 
 
 async def test_a_page_must_not_send(page):

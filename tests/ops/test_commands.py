@@ -4,6 +4,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -52,6 +53,14 @@ def test_login_link_prints_a_link_that_works_once():
     address, token = out.split("#")
     assert address == "http://127.0.0.1:8000/console/enter/"
     assert access.use_login_link(token).is_superuser
+
+
+def test_login_link_for_a_user():
+    user = User.objects.create_user("ana")
+    out, _ = run("login_link", "--user", "ana")
+    assert access.use_login_link(out.strip().rpartition("#")[2]) == user
+    with pytest.raises(CommandError, match="No user is called “bob”"):
+        run("login_link", "--user", "bob")
 
 
 def test_prune_deletes_only_what_has_expired():

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
-from runs.console.pages import ConsoleRequest, may_operate, operator_only, page
+from runs.console.pages import ConsoleRequest, member_only, page, seat_of
 from runs.contract.errors import ApiError
 from runs.models import Project
 from runs.operations import use_login_link
@@ -41,7 +41,7 @@ def enter(request: ConsoleRequest) -> HttpResponse:
     try:
         user = use_login_link(request.POST.get("token", "").strip().rpartition("#")[2])
     except ApiError as refusal:
-        if may_operate(request.user):  # the link that let them in, opened once more
+        if seat_of(request.user, request.session):  # the link that let them in, opened once more
             return redirect("console:runs")
         return render(request, "console/enter.html", {"problem": refusal.message}, status=400)
     login(request, user, backend=BACKEND)
@@ -55,7 +55,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect("console:login")
 
 
-@operator_only
+@member_only
 @require_http_methods(["GET", "POST"])
 def set_password(request: ConsoleRequest, project: Project) -> HttpResponse:
     """Set the password of whoever is signed in. Their other sessions end."""

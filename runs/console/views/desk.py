@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from runs import operations
 from runs.console import desk as desks
 from runs.console.desk import Answer, Desk
-from runs.console.pages import ConsoleRequest, form_of, operator_only
+from runs.console.pages import ConsoleRequest, form_of, member_only
 from runs.console.text import STATUS_WORDS
 from runs.console.views.runs import find_run, run_page
 from runs.contract.errors import NoOutputsWanted, WrongOutputs
@@ -14,7 +14,7 @@ from runs.models import Project, Run, ToolCall
 
 
 @form_of("run", "thread_id", "run_id")
-@operator_only
+@member_only
 def submit(request: ConsoleRequest, project: Project, thread_id: str, run_id: str) -> HttpResponse:
     """Send all outputs at once. A refused form comes back with what was typed in it."""
     run = find_run(project, thread_id, run_id)

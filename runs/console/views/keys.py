@@ -1,4 +1,4 @@
-"""Projects and their API keys."""
+"""The API keys of a project."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -8,20 +8,17 @@ from django.views.decorators.http import require_http_methods
 from runs import operations
 from runs.console.forms import NameForm
 from runs.console.pages import (
-    PROJECT,
     ConsoleRequest,
     base_url,
     find,
     form_of,
-    operator_only,
+    member_only,
     page,
-    with_id,
 )
-from runs.contract.errors import BadRequest
 from runs.models import ApiKey, Project
 
 
-@operator_only
+@member_only
 @require_http_methods(["GET", "POST"])
 def keys(request: ConsoleRequest, project: Project) -> HttpResponse:
     """The keys of the project. A POST makes one, and its answer alone shows it."""
@@ -35,7 +32,7 @@ def keys(request: ConsoleRequest, project: Project) -> HttpResponse:
 
 
 @form_of("keys")
-@operator_only
+@member_only
 def revoke(request: ConsoleRequest, project: Project, key_id: str) -> HttpResponse:
     """Make a key useless at once."""
     key = find(ApiKey.objects.for_project(project), "API key", key_id)
@@ -44,45 +41,15 @@ def revoke(request: ConsoleRequest, project: Project, key_id: str) -> HttpRespon
     return redirect("console:keys")
 
 
-@form_of("keys")
-@operator_only
-def create_project(request: ConsoleRequest, project: Project) -> HttpResponse:
-    """Make a project and go on in it."""
-    form = NameForm(request.POST)
-    if form.is_valid():
-        try:
-            made = operations.create_project(form.cleaned_data["name"])
-        except BadRequest as refusal:
-            form.add_error("name", refusal.message)
-        else:
-            request.session[PROJECT] = made.id
-            messages.success(request, f"You now work in the project “{made.name}”.")
-            return redirect("console:keys")
-    return keys_page(request, project, project_form=form, status=422)
-
-
-@form_of("keys")
-@operator_only
-def choose_project(request: ConsoleRequest, project: Project) -> HttpResponse:
-    """Go on in another project."""
-    chosen = with_id(Project.objects.all(), request.POST.get("project", "")).first()
-    if chosen is not None:
-        request.session[PROJECT] = chosen.id
-        messages.success(request, f"You now work in the project “{chosen.name}”.")
-    return redirect("console:keys")
-
-
 def keys_page(
     request: ConsoleRequest, project: Project, status: int = 200, **context: object
 ) -> HttpResponse:
-    """The page; ``form`` and ``project_form`` with what was typed, where it was refused."""
+    """The page; ``form`` with what was typed, if it was refused."""
     rows = ApiKey.objects.for_project(project)
     shown = {
         "form": NameForm(),
-        "project_form": NameForm(),
         "keys": rows.filter(revoked_at=None),
         "revoked": rows.exclude(revoked_at=None),
-        "projects": Project.objects.all(),
         "base_url": base_url(request),
     }
     return page(request, project, "console/keys.html", shown | context, status=status)

@@ -17,7 +17,7 @@ from runs.console.pages import (
     base_url,
     find,
     form_of,
-    operator_only,
+    member_only,
     page,
     with_id,
 )
@@ -32,7 +32,7 @@ from runs.providers.demo import MODEL as DEMO_MODEL
 AD_HOC = {"made_by": "console"}  # metadata of assistants that the form makes
 
 
-@operator_only
+@member_only
 @require_GET
 def run_list(request: ConsoleRequest, project: Project) -> HttpResponse:
     """All runs, newest first, by status."""
@@ -56,7 +56,7 @@ def run_list(request: ConsoleRequest, project: Project) -> HttpResponse:
     return page(request, project, "console/run_list.html", context)
 
 
-@operator_only
+@member_only
 @require_GET
 def go(request: ConsoleRequest, project: Project) -> HttpResponse:
     """Go to whatever a pasted id names."""
@@ -68,7 +68,7 @@ def go(request: ConsoleRequest, project: Project) -> HttpResponse:
     raise Http404("Only runs and threads have pages. Their ids begin with run_ and thread_.")
 
 
-@operator_only
+@member_only
 @require_GET
 def short(request: ConsoleRequest, project: Project, run_id: str) -> HttpResponse:
     """The run's page by its id alone."""
@@ -76,7 +76,7 @@ def short(request: ConsoleRequest, project: Project, run_id: str) -> HttpRespons
     return redirect("console:run", run.thread_id, run.id)
 
 
-@operator_only
+@member_only
 @require_GET
 def run(request: ConsoleRequest, project: Project, thread_id: str, run_id: str) -> HttpResponse:
     """One run, live."""
@@ -84,7 +84,7 @@ def run(request: ConsoleRequest, project: Project, thread_id: str, run_id: str) 
 
 
 @form_of("run", "thread_id", "run_id")
-@operator_only
+@member_only
 def cancel(request: ConsoleRequest, project: Project, thread_id: str, run_id: str) -> HttpResponse:
     """Ask a run to stop. One that has ended meanwhile is no error: its page says so."""
     found = find_run(project, thread_id, run_id)
@@ -96,12 +96,12 @@ def cancel(request: ConsoleRequest, project: Project, thread_id: str, run_id: st
             word = STATUS_WORDS[found.status].lower()
             messages.info(request, f"There was nothing to cancel: the run is {word}.")
     if request.htmx:
-        context = {"view": view_of(project, found), "run": found}
+        context = {"view": view_of(project, found, request.role), "run": found}
         return render(request, "console/_run_head.html", context)
     return redirect("console:run", thread_id, run_id)
 
 
-@operator_only
+@member_only
 @require_http_methods(["GET", "POST"])
 def new_run(request: ConsoleRequest, project: Project) -> HttpResponse:
     """Start a run from a form."""
@@ -165,7 +165,7 @@ def run_page(
     status: int = 200,
 ) -> HttpResponse:
     """A run's page; ``desk`` if its form was refused."""
-    view = view_of(project, found)
+    view = view_of(project, found, request.role)
     context = {
         "view": view,
         "run": found,

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from runs import operations
 from runs.console.forms import MessageForm
-from runs.console.pages import ConsoleRequest, base_url, find, form_of, operator_only, page
+from runs.console.pages import ConsoleRequest, base_url, find, form_of, member_only, page
 from runs.console.paging import page_of
 from runs.console.views.runs import ad_hoc_assistant
 from runs.contract.errors import ApiError
@@ -30,7 +30,7 @@ class Entry:
     run: Run | None = None
 
 
-@operator_only
+@member_only
 @require_GET
 def thread_list(request: ConsoleRequest, project: Project) -> HttpResponse:
     """All threads, newest first."""
@@ -49,7 +49,7 @@ def thread_list(request: ConsoleRequest, project: Project) -> HttpResponse:
     return page(request, project, "console/thread_list.html", context)
 
 
-@operator_only
+@member_only
 @require_GET
 def thread(request: ConsoleRequest, project: Project, thread_id: str) -> HttpResponse:
     """A thread as a conversation, with a composer."""
@@ -57,7 +57,7 @@ def thread(request: ConsoleRequest, project: Project, thread_id: str) -> HttpRes
 
 
 @form_of("thread", "thread_id")
-@operator_only
+@member_only
 def add(request: ConsoleRequest, project: Project, thread_id: str) -> HttpResponse:
     """Add a message, and run if asked."""
     found = find(rows(project), "thread", thread_id)
