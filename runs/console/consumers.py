@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -135,7 +135,7 @@ def signed_in(scope: Any) -> tuple[User | AnonymousUser, Mapping[str, Any]]:
     store = import_module(settings.SESSION_ENGINE).SessionStore
     session = store(scope["session"].session_key)
     user = get_user(SimpleNamespace(session=session))  # type: ignore[arg-type] # all it reads
-    return cast(User | AnonymousUser, user), session
+    return user, session
 
 
 def status_of(project: Project, run_id: str) -> str | None:

@@ -190,7 +190,9 @@ def snapshot(view: RunView) -> str:
 
 def head(view: RunView) -> list[SafeString]:
     """The run's status, figures and explanation."""
-    html = render_to_string("console/_run_head.html", {"view": view, "run": view.run})
+    html = render_to_string(
+        "console/_run_head.html", {"view": view, "run": view.run, "role": view.role}
+    )
     return [partial("#run-head", "outerMorph", html)]
 
 

@@ -2,20 +2,20 @@
 
 from django.urls import path
 
-from runs.console.views import access, desk, keys, members, projects, runs, threads
+from runs.console.views import access, desk, keys, members, new_run, projects, run, runs, threads
 
 app_name = "console"
 
 urlpatterns = [
     path("", runs.run_list, name="runs"),
-    path("runs/new/", runs.new_run, name="new-run"),
+    path("runs/new/", new_run.new_run, name="new-run"),
     path("go/", runs.go, name="go"),
     path("r/<str:run_id>/", runs.short, name="short"),
     path("threads/", threads.thread_list, name="threads"),
     path("threads/<str:thread_id>/", threads.thread, name="thread"),
     path("threads/<str:thread_id>/messages/", threads.add, name="add-message"),
-    path("threads/<str:thread_id>/runs/<str:run_id>/", runs.run, name="run"),
-    path("threads/<str:thread_id>/runs/<str:run_id>/cancel/", runs.cancel, name="cancel"),
+    path("threads/<str:thread_id>/runs/<str:run_id>/", run.run, name="run"),
+    path("threads/<str:thread_id>/runs/<str:run_id>/cancel/", run.cancel, name="cancel"),
     path("threads/<str:thread_id>/runs/<str:run_id>/outputs/", desk.submit, name="outputs"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<str:key_id>/revoke/", keys.revoke, name="revoke"),

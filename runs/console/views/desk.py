@@ -8,7 +8,7 @@ from runs.console import desk as desks
 from runs.console.desk import Answer, Desk
 from runs.console.pages import ConsoleRequest, form_of, member_only
 from runs.console.text import STATUS_WORDS
-from runs.console.views.runs import find_run, run_page
+from runs.console.views.run import find_run, run_page
 from runs.contract.errors import NoOutputsWanted, WrongOutputs
 from runs.models import Project, Run, ToolCall
 
