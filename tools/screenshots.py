@@ -83,7 +83,7 @@ class Studio:
         context = browser.new_context()
         page = context.new_page()
         page.goto(server.login_url)
-        page.wait_for_url("**/console/")
+        page.wait_for_url("**/console/runs/")
         self.state = context.storage_state()
         context.close()
 
@@ -143,9 +143,9 @@ def runs(studio: Studio) -> None:
     studio.api.post(f"{cancelled.removeprefix('/console').rstrip('/')}/cancel").raise_for_status()
     studio.run(guide, "And Rome?", calls("Rome"), tools=TOOLS)
     studio.run(writer, "Write a story.", words(STORY * 50, 0.05))
-    shoot(studio.page("/console/"), "runs")
-    shoot(studio.page("/console/", phone=True), "runs-phone")
-    shoot(studio.page("/console/", dark=True), "runs-dark")
+    shoot(studio.page("/console/runs/"), "runs")
+    shoot(studio.page("/console/runs/", phone=True), "runs-phone")
+    shoot(studio.page("/console/runs/", dark=True), "runs-dark")
 
 
 def running(studio: Studio) -> None:
@@ -210,7 +210,7 @@ def forms(studio: Studio) -> None:
 
 def empty(studio: Studio) -> None:
     """What a new server shows."""
-    shoot(studio.page("/console/"), "empty")
+    shoot(studio.page("/console/runs/"), "empty")
 
 
 SCENES: dict[str, Callable[[Studio], None]] = {

@@ -7,7 +7,8 @@ from runs.console.views import access, desk, keys, members, new_run, projects, r
 app_name = "console"
 
 urlpatterns = [
-    path("", runs.run_list, name="runs"),
+    path("", runs.overview, name="overview"),
+    path("runs/", runs.run_list, name="runs"),
     path("runs/new/", new_run.new_run, name="new-run"),
     path("go/", runs.go, name="go"),
     path("r/<str:run_id>/", runs.short, name="short"),

@@ -38,6 +38,7 @@ _R, _O, _A, _I = Role
 #: Each route of the console behind the sign-in, by its name. Where a form is posted to an address
 #: of its own, GET is sent to the page with the form and needs what that page needs.
 NEEDS: Mapping[str, Needs] = {
+    "overview": Needs(_R, None),
     "runs": Needs(_R, None),
     "new-run": Needs(_O, _O),
     "go": Needs(_R, None),

@@ -154,8 +154,8 @@ def test_the_admin(open_page: Page, urls: dict[str, str]):
 
 @every_look
 def test_lists_and_threads(open_page: Page, urls: dict[str, str]):
-    paths = ["/console/", "/console/?status=expired", "/console/threads/", "/console/keys/",
-             "/console/password/", "/console/runs/new/"]  # fmt: skip
+    paths = ["/console/runs/", "/console/runs/?status=expired", "/console/threads/",
+             "/console/keys/", "/console/password/", "/console/runs/new/"]  # fmt: skip
     paths += [urls[status].partition("runs/")[0] for status in ("Completed", "Running")]
     found = []
     for path in paths:
@@ -202,7 +202,7 @@ def test_a_new_key_and_the_empty_console(open_page: Page, watch):
     found = complaints(open_page) + overflow(open_page)
     open_page.get_by_label("Name of a new project").fill(f"empty {id(open_page)}")
     open_page.get_by_role("button", name="Create project").click()
-    for path in ("/console/", "/console/threads/", "/console/keys/"):
+    for path in ("/console/runs/", "/console/threads/", "/console/keys/"):
         open_page.goto(path)
         found += complaints(open_page) + overflow(open_page)
     open_page.goto("/console/keys/")

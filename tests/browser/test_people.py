@@ -21,7 +21,7 @@ def test_a_login_link_leads_in_and_leaves_no_trace(new_context, live):
     sent = []
     page.on("request", lambda request: sent.append(request.url))
     page.goto(found[0])
-    page.wait_for_url("**/console/")
+    page.wait_for_url("**/console/runs/")
     assert not any(found[0].rpartition("#")[2] in url for url in sent)
 
 
@@ -200,7 +200,7 @@ def refresh_until(page: Page, word: str) -> None:
 
 @pytest.mark.parametrize("chosen", ["Dark", "Light"])
 def test_a_chosen_theme_stays(page: Page, chosen):
-    page.goto("/console/")
+    page.goto("/console/runs/")
     page.get_by_role("button", name=f"{chosen} theme").click()
     page.goto("/console/keys/")
     expect(page.locator("html")).to_have_attribute("data-theme", chosen.lower())
@@ -220,7 +220,7 @@ def test_keys_and_projects(page: Page, api):
     page.get_by_label("Name of a new project").fill("Another")
     page.get_by_role("button", name="Create project").click()
     expect(page.get_by_text("You now work in the project “Another”.")).to_be_visible()
-    page.goto("/console/")
+    page.goto("/console/runs/")
     expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
     page.goto("/console/keys/")
     page.get_by_role("button", name="Work in default").click()

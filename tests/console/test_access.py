@@ -18,7 +18,7 @@ def test_looking_at_a_login_link_does_not_use_it_up(nobody, project):
     response = nobody.post("/console/enter/", {"token": token})
     assert response.status_code == 302
     assert response["location"] == "/console/"
-    assert nobody.get("/console/").status_code == 200
+    assert nobody.get("/console/runs/").status_code == 200
     assert User.objects.get().has_usable_password() is False
 
 
@@ -93,7 +93,7 @@ def test_sign_in_does_not_lead_off_the_server(nobody, project):
 
 def test_a_user_of_no_project_sees_nothing(nobody, project):
     nobody.force_login(User.objects.create_user("guest"))
-    response = nobody.get("/console/")
+    response = nobody.get("/console/runs/")
     assert response.status_code == 403
     assert "You are in no project." in says(response)
 
@@ -101,7 +101,7 @@ def test_a_user_of_no_project_sees_nothing(nobody, project):
 def test_signing_out_ends_the_session(operator):
     assert operator.get("/console/logout/").status_code == 405
     assert operator.post("/console/logout/").status_code == 302
-    assert operator.get("/console/").status_code == 302
+    assert operator.get("/console/runs/").status_code == 302
 
 
 def test_setting_a_password_keeps_this_session_and_ends_others(operator):
@@ -116,15 +116,15 @@ def test_setting_a_password_keeps_this_session_and_ends_others(operator):
     )
     assert response.status_code == 302
     assert User.objects.get().check_password(PASSWORD)
-    assert operator.get("/console/").status_code == 200
-    assert other.get("/console/").status_code == 302
+    assert operator.get("/console/runs/").status_code == 200
+    assert other.get("/console/runs/").status_code == 302
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "system"])
 def test_the_theme_is_rendered_from_its_cookie(operator, theme):
     response = operator.post("/console/theme/", {"theme": theme, "next": "/console/keys/"})
     assert response["location"] == "/console/keys/"
-    page = operator.get("/console/").content.decode()
+    page = operator.get("/console/runs/").content.decode()
     assert ('data-theme="' in page) is (theme != "system")
 
 
@@ -138,9 +138,9 @@ def pages(run):
     base = f"/console/threads/{run.thread_id}/"
     return {
         "get": [
-            "/console/", "/console/runs/new/", "/console/go/", f"/console/r/{run.id}/",
-            "/console/threads/", base, f"{base}runs/{run.id}/", "/console/keys/",
-            "/console/password/", "/console/members/", "/console/projects/",
+            "/console/", "/console/runs/", "/console/runs/new/", "/console/go/",
+            f"/console/r/{run.id}/", "/console/threads/", base, f"{base}runs/{run.id}/",
+            "/console/keys/", "/console/password/", "/console/members/", "/console/projects/",
         ],
         "post": [
             "/console/runs/new/", f"{base}messages/", f"{base}runs/{run.id}/cancel/",

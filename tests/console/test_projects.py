@@ -30,5 +30,5 @@ def test_choosing_a_project(operator, project):
 
 def test_the_first_visit_makes_a_project(operator):
     Project.objects.all().delete()
-    assert operator.get("/console/").status_code == 200
+    assert operator.get("/console/runs/").status_code == 200
     assert Project.objects.count() == 1

@@ -87,7 +87,7 @@ def test_a_reader_sees_no_button(project):
     assert "Add a message" not in says(reader.get(page))
     assert "Add a message" in says(operator.get(page))
     for word in ("New run", "Keys", "Members"):
-        assert word not in says(reader.get("/console/"))
+        assert word not in says(reader.get("/console/runs/"))
 
 
 def test_the_things_of_another_project_are_not_there(project):
@@ -114,6 +114,6 @@ def test_a_project_that_somebody_is_not_in_cannot_be_chosen(project):
 
 def test_a_role_is_lost_at_once(project):
     reader = sign_in(project, Role.READER)
-    assert reader.get("/console/").status_code == 200
+    assert reader.get("/console/runs/").status_code == 200
     Member.objects.all().delete()
-    assert reader.get("/console/").status_code == 403
+    assert reader.get("/console/runs/").status_code == 403

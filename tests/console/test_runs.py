@@ -22,8 +22,12 @@ from tests.factories import (
 # --- the list ---
 
 
+def test_the_console_begins_with_the_list(operator):
+    assert operator.get("/console/")["location"] == "/console/runs/"
+
+
 def test_an_empty_list_teaches_the_first_call(operator):
-    page = operator.get("/console/")
+    page = operator.get("/console/runs/")
     assert "No runs yet" in says(page)
     assert 'base_url="http://testserver/v1"' in says(page)
 
@@ -31,10 +35,10 @@ def test_an_empty_list_teaches_the_first_call(operator):
 def test_the_list_counts_and_filters_by_status(operator, project):
     done = make_run(make_thread(project), RunStatus.COMPLETED)
     failed = make_run(make_thread(project), RunStatus.FAILED)
-    all_runs = operator.get("/console/").content.decode()
+    all_runs = operator.get("/console/runs/").content.decode()
     assert done.id in all_runs
     assert failed.id in all_runs
-    page = operator.get("/console/?status=failed")
+    page = operator.get("/console/runs/?status=failed")
     assert failed.id in page.content.decode()
     assert done.id not in page.content.decode()
     assert "Failed 1" in says(page)
@@ -44,21 +48,21 @@ def test_the_list_counts_and_filters_by_status(operator, project):
 def test_an_empty_filter_says_which_one_it_is(operator, project):
     make_run(make_thread(project), RunStatus.COMPLETED)
     assert "No runs with the status “Needs input”" in says(
-        operator.get("/console/?status=requires_action")
+        operator.get("/console/runs/?status=requires_action")
     )
-    assert operator.get("/console/?status=nonsense").status_code == 404
+    assert operator.get("/console/runs/?status=nonsense").status_code == 404
 
 
 def test_the_list_shows_nothing_of_another_project(operator):
     run = make_run(make_thread(make_project()))
-    assert run.id not in operator.get("/console/").content.decode()
+    assert run.id not in operator.get("/console/runs/").content.decode()
 
 
 def test_pages_of_the_list_follow_each_other(operator, project):
     runs = [make_run(make_thread(project), RunStatus.COMPLETED) for _ in range(ROWS + 2)]
 
     def shown(query):
-        page = operator.get(f"/console/{query}").content.decode()
+        page = operator.get(f"/console/runs/{query}").content.decode()
         return [runs.index(run) for run in runs[::-1] if f"/runs/{run.id}/" in page]
 
     newest = list(range(ROWS + 1, 1, -1))
@@ -72,7 +76,7 @@ def test_the_list_takes_a_fixed_number_of_queries(operator, project, django_asse
     for _ in range(20):
         make_run(make_thread(project), RunStatus.COMPLETED)
     with django_assert_max_num_queries(12):
-        operator.get("/console/")
+        operator.get("/console/runs/")
 
 
 @pytest.mark.parametrize("kind", ["run", "thread"])
@@ -200,7 +204,7 @@ def delta(message, text):
 @pytest.mark.parametrize(
     "path",
     [
-        "/console/?after=run_%00",
+        "/console/runs/?after=run_%00",
         "/console/go/?id=run_%00",
         "/console/r/%00/",
         "/console/threads/%00/",

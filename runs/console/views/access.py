@@ -42,10 +42,10 @@ def enter(request: ConsoleRequest) -> HttpResponse:
         user = use_login_link(request.POST.get("token", "").strip().rpartition("#")[2])
     except ApiError as refusal:
         if seat_of(request.user, request.session):  # the link that let them in, opened once more
-            return redirect("console:runs")
+            return redirect("console:overview")
         return render(request, "console/enter.html", {"problem": refusal.message}, status=400)
     login(request, user, backend=BACKEND)
-    return redirect("console:runs")
+    return redirect("console:overview")
 
 
 @require_POST
@@ -63,7 +63,7 @@ def set_password(request: ConsoleRequest, project: Project) -> HttpResponse:
     if form.is_bound and form.is_valid():
         update_session_auth_hash(request, form.save())
         messages.success(request, "The password is set. Login links are no longer printed.")
-        return redirect("console:runs")
+        return redirect("console:overview")
     status = 422 if form.is_bound else 200
     return page(request, project, "console/password.html", {"form": form}, status=status)
 

@@ -19,6 +19,13 @@ from runs.models import Assistant, Project, Run
 
 @member_only
 @require_GET
+def overview(request: ConsoleRequest, project: Project) -> HttpResponse:
+    """Where the console begins: the list of runs."""
+    return redirect("console:runs")
+
+
+@member_only
+@require_GET
 def run_list(request: ConsoleRequest, project: Project) -> HttpResponse:
     """All runs, newest first, by status."""
     rows = Run.objects.for_project(project)
