@@ -150,7 +150,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["runs.api.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["runs.inputs.parsers.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["runs.api.auth.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "runs.api.negotiation.IgnoreAccept",

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from runs.api import serializers
-from runs.api.bodies import Body, Tagged
-from runs.api.fields import Field, Items
 from runs.api.openapi.operations import Operation
+from runs.inputs import serializers
+from runs.inputs.bodies import Body, Tagged
+from runs.inputs.fields import Field, Items
 
 ROOT = Path(__file__).resolve().parent.parent
 Schema = dict[str, Any]
@@ -93,7 +93,7 @@ def query_parameters(path: str, operation: Schema | Operation) -> set[str]:
 
 # --- errors ---
 
-SOURCES = ("runs/api", "runsite/middleware.py", "runsite/errors.py")
+SOURCES = ("runs/api", "runs/inputs", "runsite/middleware.py", "runsite/errors.py")
 NUMBERS = [f"{w}_{e}_value" for w in ("integer", "decimal") for e in ("above_max", "below_min")]
 
 
@@ -160,7 +160,7 @@ def refusals() -> Iterator[str]:
 def headers_read() -> set[str]:
     """The request headers that the code reads, in small letters."""
     found = set()
-    for source in modules("runs/api", "runsite"):
+    for source in modules("runs/api", "runs/inputs", "runsite"):
         constants = dict(re.findall(r'^([A-Z_]+) = "([\w-]+)"$', source, re.MULTILINE))
         reads = r'request\.headers\.get\(\s*(?:"([\w-]+)"|([A-Z_]+))'
         for literal, name in re.findall(reads, source):

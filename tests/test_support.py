@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from runs.api import serializers
-from runs.api.bodies import Body
 from runs.api.openapi import answers, events, objects
 from runs.api.openapi import urls as openapi_urls
 from runs.api.openapi.operations import OPERATIONS
 from runs.contract.errors import ApiError, Busy
+from runs.inputs import serializers
+from runs.inputs.bodies import Body
 from tests.api import routes
 from tests.api.client import Api
 from tests.factories import make_project

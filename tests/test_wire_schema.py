@@ -5,9 +5,9 @@ import copy
 import pytest
 from jsonschema import Draft202012Validator
 
-from runs.api import serializers
 from runs.contract.errors import Internal
 from runs.contract.status import RunStatus, StepStatus
+from runs.inputs import serializers
 from tests.api.client import Api, ok
 from tests.factories import WEATHER, make_message, make_project, make_run, make_step, make_thread
 from tests.published import CORRECTIONS, SCHEMA, SCHEMAS, check

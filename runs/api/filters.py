@@ -12,14 +12,14 @@ from typing import Any, ClassVar, TypeVar
 from django.db.models import BooleanField, F, Func, Model, QuerySet, Value
 from django.http import QueryDict
 
-from runs.api.bodies import refuse_unstorable
-from runs.api.fields import Choice, Metadata, Text, Whole
 from runs.api.lookups import expect_prefix, shaped
 from runs.api.pagination import as_number, checked, parameter
-from runs.api.refused import Refused, expect, inside
-from runs.api.serializers import MODEL_LENGTH
 from runs.contract import ids
 from runs.contract.status import RunStatus
+from runs.inputs.bodies import refuse_unstorable
+from runs.inputs.fields import Choice, Metadata, Text, Whole
+from runs.inputs.refused import Refused, expect, inside
+from runs.inputs.serializers import MODEL_LENGTH
 from runs.models import Run, Thread
 
 M = TypeVar("M", bound=Model)

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
-from runs.api.fields import Choice, Field, Whole
 from runs.api.lookups import one
-from runs.api.refused import Refused, inside
 from runs.contract.limits import PAGE_DEFAULT, PAGE_MAX
+from runs.inputs.fields import Choice, Field, Whole
+from runs.inputs.refused import Refused, inside
 
 M = TypeVar("M", bound=Model)
 

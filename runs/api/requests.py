@@ -22,8 +22,8 @@ from rest_framework.views import APIView
 from runs.api.auth import KeyAuthentication
 from runs.api.errors import error_response
 from runs.api.negotiation import IgnoreAccept
-from runs.api.parsers import StrictJSONParser
 from runs.contract.errors import WrongMethod
+from runs.inputs.parsers import StrictJSONParser
 from runs.models import ApiKey, Project
 
 AsyncView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]

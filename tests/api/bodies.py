@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from runs.api.bodies import Body
-from runs.api.serializers import CreateAssistant, CreateMessage, CreateRun
+from runs.inputs.bodies import Body
+from runs.inputs.serializers import CreateAssistant, CreateMessage, CreateRun
 
 Given = tuple[type[Body], dict[str, Any]]
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from runs.api import serializers as s
-from runs.api.bodies import Body
 from runs.contract.limits import BODY_BYTES, CLOCK_SECONDS, JSON_DEPTH, JSON_TOKENS
+from runs.inputs import serializers as s
+from runs.inputs.bodies import Body
 from tests.api.refusals import (
     TOO_LARGE,
     Bad,

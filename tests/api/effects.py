@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from rest_framework.serializers import Field
 
-from runs.api.bodies import Body, Tagged
-from runs.api.fields import Items
-from runs.api.serializers import PARTS, Content, CreateAssistant, CreateRun, CreateThread
-from runs.api.serializers import CreateThreadAndRun as CreateBoth
+from runs.inputs.bodies import Body, Tagged
+from runs.inputs.fields import Items
+from runs.inputs.serializers import PARTS, Content, CreateAssistant, CreateRun, CreateThread
+from runs.inputs.serializers import CreateThreadAndRun as CreateBoth
 from runs.providers.openai_compatible import OpenAICompatible
 from tests.api.client import Api, ok
 from tests.api.executing import executing

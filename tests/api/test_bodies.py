@@ -2,8 +2,9 @@
 
 import pytest
 
-from runs.api.bodies import validate
-from runs.api.serializers import (
+from runs.contract.errors import BadRequest
+from runs.inputs.bodies import validate
+from runs.inputs.serializers import (
     CreateAssistant,
     CreateRun,
     CreateThread,
@@ -11,7 +12,6 @@ from runs.api.serializers import (
     ModifyAssistant,
     ModifyMetadata,
 )
-from runs.contract.errors import BadRequest
 from tests.api.bodies import FUNCTION, LONG, RUN, assistant, message, run
 
 

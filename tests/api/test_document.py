@@ -11,7 +11,7 @@ from tests.api.routes import OPERATIONS
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEXT = (ROOT / "docs" / "api.md").read_text()
 #: Where errors are raised; codes stand there as ``code="…"`` or first in ``Refused(…)``.
-SOURCES = ("runs/contract/errors.py", "runs/api", "runsite/middleware.py")
+SOURCES = ("runs/contract/errors.py", "runs/api", "runs/inputs", "runsite/middleware.py")
 
 
 def test_operations():

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from runs.api import serializers, tools
-from runs.api.bodies import Body
+from runs.inputs import serializers, tools
+from runs.inputs.bodies import Body
 from tests.api import test_effects_of_times
 from tests.api.client import ok
 from tests.api.effects import (

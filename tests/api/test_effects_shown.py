@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from runs.api import serializers
-from runs.api.bodies import Body
+from runs.inputs import serializers
+from runs.inputs.bodies import Body
 from tests.api.client import ok
 from tests.api.effects import (
     ABOUT,

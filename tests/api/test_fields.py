@@ -2,8 +2,9 @@
 
 import pytest
 
-from runs.api.bodies import validate
-from runs.api.serializers import (
+from runs.contract.errors import BadRequest
+from runs.inputs.bodies import validate
+from runs.inputs.serializers import (
     CreateAssistant,
     CreateMessage,
     CreateRun,
@@ -13,7 +14,6 @@ from runs.api.serializers import (
     Nothing,
     SubmitToolOutputs,
 )
-from runs.contract.errors import BadRequest
 from tests.api.bodies import FUNCTION, LONG, RUN, assistant, message, run
 from tests.api.refusals import bad_value, missing, out_of_range, too_long, unknown, wrong_type
 

@@ -11,12 +11,12 @@ from django.test import Client
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from runs.api.bodies import validate
 from runs.api.openapi.answers import CODES, RESPONSES, STATUS
 from runs.api.openapi.operations import OPERATIONS as TABLE
 from runs.contract import errors, limits
 from runs.contract.errors import ApiError
 from runs.contract.status import RunStatus
+from runs.inputs.bodies import validate
 from runsite.urls import API_PREFIXES
 from tests.api.client import Api, error_of
 from tests.api.openapi import check_answer, document, problems, resolved

@@ -2,9 +2,9 @@
 
 import pytest
 
-from runs.api import serializers
-from runs.api.bodies import Body, validate
 from runs.contract.errors import BadRequest
+from runs.inputs import serializers
+from runs.inputs.bodies import Body, validate
 from tests.api.openapi import Schema, problems
 from tests.factories import WEATHER
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from runs.api.parsers import parse
 from runs.contract.errors import NotJson
 from runs.contract.limits import BODY_BYTES, JSON_DEPTH, JSON_TOKENS
+from runs.inputs.parsers import parse
 
 REFUSED = {
     "open object": b"{",

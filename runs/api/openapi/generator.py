@@ -9,7 +9,6 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
-from runs.api.bodies import Body
 from runs.api.openapi import answers, events, objects
 from runs.api.openapi.examples import ANSWERS, BODIES
 from runs.api.openapi.links import links_of
@@ -17,6 +16,7 @@ from runs.api.openapi.operations import OPERATIONS, Operation
 from runs.api.openapi.parameters import IDEMPOTENCY_KEY, IDS
 from runs.api.openapi.schemas import Schema, id_schema, ref
 from runs.api.openapi.words import ABOUT, TAGS
+from runs.inputs.bodies import Body
 
 #: Every part of the document that is written down rather than read from the code.
 COMPONENTS: dict[str, dict[str, Schema]] = {

@@ -10,12 +10,12 @@ from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
 
-from runs.api import fields
-from runs.api.bodies import Body, Tagged
 from runs.api.openapi.schemas import Schema, closed, id_schema, nullable, ref
 from runs.api.openapi.words import WORDS
-from runs.api.serializers import PARTS, Content, PartText, TruncationStrategy
 from runs.contract import limits
+from runs.inputs import fields
+from runs.inputs.bodies import Body, Tagged
+from runs.inputs.serializers import PARTS, Content, PartText, TruncationStrategy
 
 #: drf-spectacular's, which is untyped: what resolves a nested body to a reference.
 AutoSchema = Any

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from runs.api import serializers
-from runs.api.bodies import Body
 from runs.api.openapi.parameters import (
     CREATED,
     INCLUDE,
@@ -17,6 +15,8 @@ from runs.api.openapi.parameters import (
 from runs.api.openapi.schemas import TEXT, Schema, word
 from runs.api.openapi.words import OWN
 from runs.contract import ids
+from runs.inputs import serializers
+from runs.inputs.bodies import Body
 
 THREAD = "/threads/{thread_id}"
 RUN = f"{THREAD}/runs/{{run_id}}"

@@ -9,14 +9,11 @@ from collections.abc import Callable
 from django.http.response import HttpResponseBase
 
 from runs import operations
-from runs.api.bodies import validate
 from runs.api.errors import json_response
-from runs.api.fields import Choice
 from runs.api.idempotency import headers_of, once
 from runs.api.lookups import run_of, thread_of
 from runs.api.pagination import checked
 from runs.api.requests import ApiRequest, async_view
-from runs.api.serializers import CreateRun, CreateThreadAndRun, SubmitToolOutputs
 from runs.api.streaming import event_stream
 from runs.api.warnings import warning_headers
 from runs.contract import limits
@@ -24,6 +21,9 @@ from runs.contract.errors import BadRequest
 from runs.contract.events import RUN_ENDS, RUN_REQUIRES_ACTION
 from runs.contract.status import AT_REST
 from runs.events.hub import Subscription, hub
+from runs.inputs.bodies import validate
+from runs.inputs.fields import Choice
+from runs.inputs.serializers import CreateRun, CreateThreadAndRun, SubmitToolOutputs
 from runs.models import Run
 from runs.models.database import in_database
 from runs.operations import Answer

@@ -3,12 +3,12 @@
 from rest_framework.response import Response
 
 from runs import operations
-from runs.api.bodies import validate
 from runs.api.idempotency import repeatable
 from runs.api.lookups import message_of, shaped, thread_of
 from runs.api.pagination import page, page_query
 from runs.api.requests import ApiRequest, ApiView
-from runs.api.serializers import CreateMessage, ModifyMetadata
+from runs.inputs.bodies import validate
+from runs.inputs.serializers import CreateMessage, ModifyMetadata
 from runs.wire.objects import deleted_object, list_object, message_object
 
 

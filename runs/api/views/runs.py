@@ -3,14 +3,14 @@
 from rest_framework.response import Response
 
 from runs import operations
-from runs.api.bodies import validate
 from runs.api.filters import matching_runs
 from runs.api.idempotency import repeatable
 from runs.api.lookups import run_of, thread_of
 from runs.api.pagination import page, page_query
 from runs.api.requests import ApiRequest, ApiView
-from runs.api.serializers import ModifyMetadata, Nothing
 from runs.api.warnings import warning_headers
+from runs.inputs.bodies import validate
+from runs.inputs.serializers import ModifyMetadata, Nothing
 from runs.models import Run
 from runs.wire.objects import list_object, run_object
 

@@ -3,13 +3,13 @@
 from rest_framework.response import Response
 
 from runs import operations
-from runs.api.bodies import validate
 from runs.api.filters import matching_threads
 from runs.api.idempotency import repeatable
 from runs.api.lookups import thread_of
 from runs.api.pagination import page, page_query
 from runs.api.requests import ApiRequest, ApiView
-from runs.api.serializers import CreateThread, ModifyThread
+from runs.inputs.bodies import validate
+from runs.inputs.serializers import CreateThread, ModifyThread
 from runs.models import Thread
 from runs.wire.objects import deleted_object, list_object, thread_object
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from runs.api.fields import Choice, Field
-from runs.api.refused import KINDS, Refused, expect, inside
 from runs.contract.errors import BadRequest
+from runs.inputs.fields import Choice, Field
+from runs.inputs.refused import KINDS, Refused, expect, inside
 
 
 class Body(serializers.Serializer[Any]):

@@ -9,8 +9,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from runs.api.refused import KINDS, Refused, expect, inside, shown
 from runs.contract import limits
+from runs.inputs.refused import KINDS, Refused, expect, inside, shown
 
 Field = serializers.Field[Any, Any, Any, Any]
 

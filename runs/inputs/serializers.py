@@ -1,4 +1,4 @@
-"""The request bodies of the API. Input only: answers come from ``runs.wire``.
+"""The request bodies of the API, which forms make too. Input only: answers come from ``runs.wire``.
 
 Source: OpenAPI schemas ``CreateAssistantRequest``, ``CreateThreadRequest``,
 ``CreateMessageRequest``, ``CreateRunRequest``, ``CreateThreadAndRunRequest``,
@@ -7,12 +7,12 @@ Source: OpenAPI schemas ``CreateAssistantRequest``, ``CreateThreadRequest``,
 
 from typing import Any
 
-from runs.api.bodies import Body, Tagged, missing
-from runs.api.fields import Choice, Field, Flag, Free, Id, Items, Metadata, Number, Text, Whole
-from runs.api.refused import Refused, expect, inside
-from runs.api.tools import BareType, ToolResources, tool_choice, tools
 from runs.contract import ids, limits
 from runs.contract.status import OnActiveRun
+from runs.inputs.bodies import Body, Tagged, missing
+from runs.inputs.fields import Choice, Field, Flag, Free, Id, Items, Metadata, Number, Text, Whole
+from runs.inputs.refused import Refused, expect, inside
+from runs.inputs.tools import BareType, ToolResources, tool_choice, tools
 
 MODEL_LENGTH = 256  # characters; the column's width
 

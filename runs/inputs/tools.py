@@ -4,9 +4,9 @@ Functions are the client's to run. The built-in tools are stored and echoed, and
 to the model.
 """
 
-from runs.api.bodies import Body, Tagged
-from runs.api.fields import Field, Flag, Free, Items, Text, Whole
 from runs.contract import limits
+from runs.inputs.bodies import Body, Tagged
+from runs.inputs.fields import Field, Flag, Free, Items, Text, Whole
 
 
 class Function(Body):
