@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -102,6 +103,7 @@ TIERS: dict[str, Callable[[], str | None]] = {
     "setup": setup_missing,
 }
 SKIPPED: Counter[str] = Counter()
+REFUSED: list[str] = []
 
 
 @pytest.hookimpl(trylast=True)  # after -m has left out what it does
@@ -127,14 +129,37 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     for tier in sorted(REQUIRED):
+        reason = TIERS[tier]()
         if not any(item.get_closest_marker(tier) for item in session.items):
-            raise pytest.UsageError(f"RUNSITE_TEST_REQUIRE={tier}, and no such test was found")
-        if reason := TIERS[tier]():
-            raise pytest.UsageError(f"RUNSITE_TEST_REQUIRE={tier}: {reason}")
+            reason = "no such test was found"
+        if reason:
+            REFUSED.append(f"RUNSITE_TEST_REQUIRE={tier}: {reason}")
+    if REFUSED and not hasattr(session.config, "workeroutput"):
+        raise pytest.UsageError(*REFUSED)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes tells the first what it has skipped and refused: each has looked
+    at all tests. The first fails if anything was refused."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tiers"] = (dict(SKIPPED), REFUSED)
+    elif REFUSED:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what one of several processes has skipped and refused."""
+    if not error:
+        skipped, REFUSED[:] = node.workeroutput["tiers"]
+        SKIPPED.clear()
+        SKIPPED.update(skipped)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests of which tier were skipped, and why."""
+    """Say how many tests of which tier were skipped, and why, and what was required in vain."""
+    for reason in REFUSED:
+        terminalreporter.write_line(reason, red=True)
     for reason, count in SKIPPED.items():
         terminalreporter.write_line(f"{count} tests skipped, {reason}")
 

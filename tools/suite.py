@@ -1,8 +1,9 @@
 """The whole test suite. Run by ``make test``.
 
-Once on SQLite, with real processes, both SDKs and the browser; then what runs in process
-once more on PostgreSQL, with the tests that need PostgreSQL or Redis. What is not there is
-skipped, with a count and a reason, unless RUNSITE_TEST_REQUIRE names it.
+In three parts, each by several processes at once: on SQLite, in process and with real
+servers; then both SDKs and the browser; then what runs in process once more on PostgreSQL, with
+the tests that need PostgreSQL or Redis. What is not there is skipped, with a count and a reason,
+unless RUNSITE_TEST_REQUIRE names it.
 """
 
 import fcntl
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Folders of tests that need packages of npm, as their lock files say.
@@ -22,7 +24,25 @@ SETS = ("sdk-1", "sdk-2", "fuzz")
 POSTGRES = os.environ.get(
     "RUNSITE_TEST_POSTGRES", "postgresql://runsite:runsite@127.0.0.1:5432/runsite"
 )
+OUTSIDE = "(browser or node or sdk)"
 IN_PROCESS = "not (process or browser or sdk or node or sqlite)"
+
+
+class Part(NamedTuple):
+    """One pytest run."""
+
+    marks: str
+    #: Tests wait more than they work: more processes than the two cores of a small machine.
+    #: A file of the second part shares one server, so it stays in one process.
+    how: tuple[str, ...]
+    tiers: set[str]  # that RUNSITE_TEST_REQUIRE may name for it
+
+
+SQLITE = Part(f"not services and not {OUTSIDE}", ("-n5",), {"sqlite", "model", "setup", "fuzz"})
+CLIENTS = Part(
+    f"not services and {OUTSIDE}", ("-n2", "--dist=loadfile"), {"node", "browser", "ages"}
+)
+SERVICES = Part(f"services or {IN_PROCESS}", ("-n4",), {"services"})
 
 
 def install_node_packages() -> None:
@@ -63,13 +83,14 @@ def install_sets() -> None:
     os.close(lock)
 
 
-def pytest(marks: str, required: set[str], **environment: str) -> int:
-    """One pytest process; its exit code."""
-    print(f"== pytest -m '{marks}' {' '.join(environment)}", flush=True)
+def pytest(part: Part, required: set[str], **environment: str) -> int:
+    """One part; its exit code."""
+    print(f"== pytest -m '{part.marks}' {' '.join(environment)}", flush=True)
+    tiers = ",".join(sorted(required & part.tiers))
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-m", marks, *sys.argv[1:]],
+        [sys.executable, "-m", "pytest", "-q", *part.how, "-m", part.marks, *sys.argv[1:]],
         cwd=ROOT,
-        env={**os.environ, **environment, "RUNSITE_TEST_REQUIRE": ",".join(sorted(required))},
+        env={**os.environ, **environment, "RUNSITE_TEST_REQUIRE": tiers},
         check=False,
     ).returncode
 
@@ -82,14 +103,15 @@ def postgres_answers() -> bool:
 
 
 def main() -> None:
-    """Run both parts, whatever the first one says."""
+    """Run all parts, whatever the first one says."""
     required = {name for name in os.environ.get("RUNSITE_TEST_REQUIRE", "").split(",") if name}
     install_node_packages()
     install_sets()
-    codes = [pytest("not services", required - {"services"})]
+    if unknown := required - SQLITE.tiers - CLIENTS.tiers - SERVICES.tiers:
+        sys.exit(f"RUNSITE_TEST_REQUIRE names no tier: {', '.join(sorted(unknown))}")
+    codes = [pytest(SQLITE, required), pytest(CLIENTS, required)]
     if postgres_answers():
-        marks = f"services or {IN_PROCESS}"
-        codes.append(pytest(marks, required & {"services"}, DATABASE_URL=POSTGRES))
+        codes.append(pytest(SERVICES, required, DATABASE_URL=POSTGRES))
     else:
         where = POSTGRES.rsplit("@", 1)[-1]
         print(f"The PostgreSQL part is skipped: no database answers at {where}.")
