@@ -1,7 +1,7 @@
 """Tables. Columns, constraints and querysets; no verbs."""
 
 from runs.models.access import ApiKey, LoginLink, Member, Project
-from runs.models.assistant import Assistant
+from runs.models.assistant import Assistant, AssistantVersion
 from runs.models.event import EventChunk
 from runs.models.idempotency import IdempotencyKey
 from runs.models.run import Run, RunStep, ToolCall
@@ -10,6 +10,7 @@ from runs.models.thread import Message, Thread
 __all__ = [
     "ApiKey",
     "Assistant",
+    "AssistantVersion",
     "EventChunk",
     "IdempotencyKey",
     "LoginLink",

@@ -1,4 +1,4 @@
-"""Assistants: settings that runs start from."""
+"""Assistants: settings that runs start from, and what these were before."""
 
 from typing import ClassVar
 
@@ -28,6 +28,8 @@ class Assistant(models.Model):
     top_p = models.FloatField(null=True)
     response_format = models.JSONField(default=None, null=True)
     reasoning_effort = models.CharField(max_length=16, null=True)  # noqa: DJ001  as above
+    #: Of the settings above; 0 until the first change of an assistant that is older than versions.
+    version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects = ProjectQuerySet["Assistant"].as_manager()
 
@@ -39,3 +41,29 @@ class Assistant(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.id
+
+
+class AssistantVersion(models.Model):
+    """The settings of an assistant as they were at one time. Outlives the assistant: runs refer
+    to it."""
+
+    number = models.BigAutoField(primary_key=True)
+    project = reference("runs.Project", related_name="assistant_versions")
+    assistant_id = models.CharField(max_length=64)
+    version = models.PositiveIntegerField()
+    settings = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+    # Who made it, where that is known
+    user = models.ForeignKey("auth.User", models.SET_NULL, null=True, related_name="+")
+    key = reference("runs.ApiKey", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = ProjectQuerySet["AssistantVersion"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["assistant_id", "version"], name="version_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.assistant_id} v{self.version}"

@@ -36,6 +36,12 @@ class Run(models.Model):
     thread = reference("runs.Thread", related_name="runs")
     #: An id without a constraint: a deleted assistant's runs go on.
     assistant_id = models.CharField(max_length=64, db_index=True)
+    #: The version that it started from; null for runs that are older than versions.
+    assistant_version = models.PositiveIntegerField(null=True)
+    #: Names of the settings that its own request gave; null where that is not known.
+    given = models.JSONField(null=True)
+    #: The API key that created it. An id without a constraint: keys can be deleted.
+    key_id = models.CharField(max_length=64, null=True)  # noqa: DJ001  null: made in the console
 
     status = models.CharField(max_length=15, default=RunStatus.QUEUED)
     created_at = models.DateTimeField(default=timezone.now)
@@ -107,6 +113,7 @@ class Run(models.Model):
             models.Index(fields=["project", "number"], name="run_of_project"),
             models.Index(fields=["project", "status", "number"], name="run_of_status"),
             models.Index(fields=["project", "assistant_id", "number"], name="run_of_assistant"),
+            models.Index(fields=["project", "created_at"], name="run_of_day"),
             models.Index(fields=["thread", "number"], name="run_of_thread"),
             models.Index(
                 fields=["thread", "number"], condition=Q(in_line=True), name="run_in_line"

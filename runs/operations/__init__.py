@@ -14,7 +14,12 @@ from runs.operations.access import (
     set_environment_key,
     use_login_link,
 )
-from runs.operations.assistants import create_assistant, delete_assistant, update_assistant
+from runs.operations.assistants import (
+    Outdated,
+    create_assistant,
+    delete_assistant,
+    update_assistant,
+)
 from runs.operations.idempotency import Answer, Call, forget_expired_keys, once
 from runs.operations.members import (
     add_member,
@@ -44,6 +49,7 @@ from runs.operations.threads import (
 __all__ = [
     "Answer",
     "Call",
+    "Outdated",
     "Submission",
     "add_member",
     "add_message",

@@ -26,7 +26,7 @@ from runs.execution import engines, line
 from runs.execution.endings import end, end_now, run_fact
 from runs.lifecycle import runs as lifecycle
 from runs.lifecycle.steps import end_step
-from runs.models import Assistant, Project, Run, Thread, ToolCall
+from runs.models import ApiKey, Assistant, Project, Run, Thread, ToolCall
 from runs.models.database import now
 from runs.operations.assistants import default_resources, find_assistant
 from runs.operations.stale import again_if_stale
@@ -52,6 +52,15 @@ INHERITED = (
 )
 #: Settings that only a run has.
 OWN = ("tool_choice", "truncation_strategy", "max_prompt_tokens", "max_completion_tokens")
+#: All that a request can give of them.
+SETTINGS = (
+    *INHERITED,
+    *OWN,
+    "additional_instructions",
+    "parallel_tool_calls",
+    "metadata",
+    "tool_resources",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +71,8 @@ class Submission:
     after: int
 
 
-def create_run(thread: Thread, fields: dict[str, Any]) -> Run:
-    """Start a run on a thread; it is ``queued`` when this returns.
+def create_run(thread: Thread, fields: dict[str, Any], key: ApiKey | None = None) -> Run:
+    """Start a run on a thread; it is ``queued`` when this returns. ``key``: who asks for it.
 
     ``on_active_run`` (``OnActiveRun``) says what becomes of it if the thread is busy: it is
     refused, stands in line, or has all others cancelled.
@@ -75,10 +84,12 @@ def create_run(thread: Thread, fields: dict[str, Any]) -> Run:
     """
     assistant = find_assistant(thread.project, fields["assistant_id"])
     with transaction.atomic():
-        return start(thread, assistant, fields, [])
+        return start(thread, assistant, fields, [], key)
 
 
-def create_thread_and_run(project: Project, fields: dict[str, Any]) -> Run:
+def create_thread_and_run(
+    project: Project, fields: dict[str, Any], key: ApiKey | None = None
+) -> Run:
     """Create a thread from ``fields["thread"]`` and start a run on it.
 
     Raises:
@@ -87,11 +98,15 @@ def create_thread_and_run(project: Project, fields: dict[str, Any]) -> Run:
     assistant = find_assistant(project, fields["assistant_id"])
     with transaction.atomic():
         thread = create_thread(project, fields.get("thread") or {})
-        return start(thread, assistant, fields, [(THREAD_CREATED, thread_object(thread))])
+        return start(thread, assistant, fields, [(THREAD_CREATED, thread_object(thread))], key)
 
 
 def start(
-    thread: Thread, assistant: Assistant, fields: dict[str, Any], before: Sequence[Fact]
+    thread: Thread,
+    assistant: Assistant,
+    fields: dict[str, Any],
+    before: Sequence[Fact],
+    key: ApiKey | None,
 ) -> Run:
     """Insert the run with its messages and first events, and hint the engine.
 
@@ -107,6 +122,9 @@ def start(
         project_id=thread.project_id,
         thread_id=thread.id,
         assistant_id=assistant.id,
+        assistant_version=assistant.version or None,
+        given=[name for name in SETTINGS if fields.get(name) is not None],
+        key_id=key.id if key else None,
         created_at=at,
         expires_at=at
         + timedelta(seconds=fields.get("expires_in") or settings.RUNSITE_RUN_LIFETIME),

@@ -25,9 +25,9 @@ class Assistants(ApiView):
     @repeatable
     def post(self, request: ApiRequest) -> Response:
         """Create."""
-        project = request.project
         fields = validate(CreateAssistant, request.data)
-        return Response(assistant_object(operations.create_assistant(project, fields)))
+        made = operations.create_assistant(request.project, fields, by=request.key)
+        return Response(assistant_object(made))
 
 
 class OneAssistant(ApiView):
@@ -42,7 +42,8 @@ class OneAssistant(ApiView):
         """Modify."""
         assistant = assistant_of(request.project, assistant_id)
         fields = validate(ModifyAssistant, request.data)
-        return Response(assistant_object(operations.update_assistant(assistant, fields)))
+        changed = operations.update_assistant(assistant, fields, by=request.key)
+        return Response(assistant_object(changed))
 
     def delete(self, request: ApiRequest, assistant_id: str) -> Response:
         """Delete."""

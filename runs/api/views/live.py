@@ -66,7 +66,8 @@ async def create_run(request: ApiRequest, thread_id: str) -> HttpResponseBase:
 
     def work() -> Answer:
         thread = thread_of(request.project, thread_id)
-        return run_answer(operations.create_run(thread, validate(CreateRun, request.data)))
+        fields = validate(CreateRun, request.data)
+        return run_answer(operations.create_run(thread, fields, request.key))
 
     return await begin(request, work)
 
@@ -78,7 +79,7 @@ async def create_thread_and_run(request: ApiRequest) -> HttpResponseBase:
     def work() -> Answer:
         project = request.project
         fields = validate(CreateThreadAndRun, request.data)
-        return run_answer(operations.create_thread_and_run(project, fields))
+        return run_answer(operations.create_thread_and_run(project, fields, request.key))
 
     return await begin(request, work)
 
