@@ -96,7 +96,10 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "libraries": {"console": "runs.console.tags"},
+            "libraries": {
+                "console": "runs.console.tags",
+                "run_page": "runs.console.run_tags",
+            },
         },
     },
 ]

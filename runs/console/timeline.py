@@ -95,12 +95,6 @@ class RunView:
         return (self.ended_at - self.run.created_at).total_seconds() if self.ended_at else None
 
     @property
-    def queue_seconds(self) -> float | None:
-        """From creation to the first claim."""
-        started = self.run.started_at
-        return (started - self.run.created_at).total_seconds() if started else None
-
-    @property
     def pending(self) -> list[CallView]:
         """The calls the run waits for."""
         if self.run.status != RunStatus.REQUIRES_ACTION:

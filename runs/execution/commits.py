@@ -8,7 +8,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -76,19 +76,19 @@ def begin(
         return None
 
 
-def open_message(run: Run) -> tuple[Written, RunStep, Message]:
-    """Open the message step of the turn."""
+def open_message(run: Run, asked_at: datetime | None = None) -> tuple[Written, RunStep, Message]:
+    """Open the message step of the turn, for which the model was asked at ``asked_at``."""
     run = own_copy(run)
     with opening(run):
-        step, message, facts = steps.open_message(run)
+        step, message, facts = steps.open_message(run, asked_at)
         return Written(run, log.write(run, facts)), step, message
 
 
-def open_tools(run: Run) -> tuple[Written, RunStep]:
-    """Open the tool step of a turn that begins with a call."""
+def open_tools(run: Run, asked_at: datetime | None = None) -> tuple[Written, RunStep]:
+    """Open the tool step of a turn that begins with a call; ``asked_at`` as above."""
     run = own_copy(run)
     with opening(run):
-        step, facts = steps.open_tools(run, index=0)
+        step, facts = steps.open_tools(run, index=0, asked_at=asked_at)
         return Written(run, log.write(run, facts)), step
 
 
@@ -156,8 +156,8 @@ def store_calls(run: Run, turn: Turn, outcome: Outcome) -> tuple[list[ToolCall],
     step = turn.tool_step
     if step is None:
         step, facts = steps.open_tools(run, index=1 if turn.message else 0)
-    step.usage = outcome.usage
-    step.save(update_fields=["usage"])
+    step.usage, step.called_at = outcome.usage, now()
+    step.save(update_fields=["usage", "called_at"])
     calls = []
     for index, call in enumerate(turn.calls):
         if not call.opened:

@@ -128,7 +128,7 @@ class Driver:
         except prompt.OverBudget as limit:
             self.adopt(await in_writer(commits.end_incomplete, self.run, limit.reason))
             return
-        self.turn.used_ids = asked.used_ids
+        self.turn = Turn(self.turn.offered, asked.used_ids, asked.asked_at)
         started = time.monotonic()
         end = await self.ask(asked.request)
         outcome = self.turn.outcome(end, asked.request)
@@ -167,7 +167,7 @@ class Driver:
                     "upstream asked again",
                     extra={"run_id": self.run.id, "seconds": delay, "why": str(error)},
                 )
-                self.turn = Turn(self.turn.offered, self.turn.used_ids)
+                self.turn = Turn(self.turn.offered, self.turn.used_ids, self.turn.asked_at)
                 await self.pause(delay)
         raise AssertionError("unreachable: the last attempt raises")
 
@@ -288,7 +288,7 @@ class Driver:
         """The turn's message, opened with its step on first use."""
         if self.turn.message is not None:
             return self.turn.message
-        written, step, message = await in_writer(commits.open_message, self.run)
+        written, step, message = await in_writer(commits.open_message, self.run, self.turn.asked_at)
         self.turn.message_step, self.turn.message = step, message
         self.adopt(written)
         return message
@@ -297,7 +297,7 @@ class Driver:
         """The turn's tool step, opened on first use."""
         if self.turn.tool_step is not None:
             return self.turn.tool_step
-        written, step = await in_writer(commits.open_tools, self.run)
+        written, step = await in_writer(commits.open_tools, self.run, self.turn.asked_at)
         self.turn.tool_step = step
         self.adopt(written)
         return step

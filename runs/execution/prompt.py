@@ -8,11 +8,13 @@ Exchanges are kept or dropped whole, since upstreams refuse a call without its o
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from runs.contract.status import StepStatus
 from runs.lifecycle.steps import EMPTY_TEXT
 from runs.models import Message, Run, RunStep, ToolCall
+from runs.models.database import now
 from runs.providers.base import TurnRequest, estimate_tokens
 
 Chat = dict[str, Any]
@@ -33,10 +35,11 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A request to the model, and the call ids this run has used up."""
+    """A request to the model, the call ids this run has used up, and when it was ready."""
 
     request: TurnRequest
     used_ids: set[str]
+    asked_at: datetime
 
 
 class OverBudget(Exception):
@@ -65,7 +68,7 @@ def build(run: Run, context_tokens: int | None) -> Prompt:
     system = [{"role": "system", "content": run.instructions}] if run.instructions else []
     exchanges = fitted(run, system, exchanges, context_tokens, left)
     used = {call.id for found in calls.values() for call in found if call.run_id == run.id}
-    return Prompt(request(run, [*system, *flat(exchanges)], left), used)
+    return Prompt(request(run, [*system, *flat(exchanges)], left), used, now())
 
 
 def request(run: Run, messages: list[Chat], max_completion_tokens: int | None) -> TurnRequest:

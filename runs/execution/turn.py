@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from runs.contract.ids import CALL, new_id
@@ -65,6 +66,7 @@ class Turn:
 
     offered: Collection[str]
     used_ids: set[str]
+    asked_at: datetime | None = None
     message: Message | None = None
     message_step: RunStep | None = None
     tool_step: RunStep | None = None

@@ -19,7 +19,7 @@ INTERRUPTED = {
 EMPTY_TEXT = {"type": "text", "text": {"value": "", "annotations": []}}
 
 
-def open_message(run: Run) -> tuple[RunStep, Message, list[Fact]]:
+def open_message(run: Run, asked_at: datetime | None = None) -> tuple[RunStep, Message, list[Fact]]:
     """Open a message step of the turn under way, with its empty message."""
     at = now()
     message = Message.objects.create(
@@ -37,15 +37,23 @@ def open_message(run: Run) -> tuple[RunStep, Message, list[Fact]]:
         index=0,
         type="message_creation",
         created_at=at,
+        asked_at=asked_at,
         message_id=message.id,
     )
     return step, message, [*opened(step, run), *opened_message(message)]
 
 
-def open_tools(run: Run, index: int) -> tuple[RunStep, list[Fact]]:
+def open_tools(
+    run: Run, index: int, asked_at: datetime | None = None
+) -> tuple[RunStep, list[Fact]]:
     """Open a tool step of the turn under way, at place ``index`` of the turn."""
     step = RunStep.objects.create(
-        run_id=run.id, turn=run.turn + 1, index=index, type="tool_calls", created_at=now()
+        run_id=run.id,
+        turn=run.turn + 1,
+        index=index,
+        type="tool_calls",
+        created_at=now(),
+        asked_at=asked_at,
     )
     return step, opened(step, run)
 

@@ -162,6 +162,11 @@ class RunStep(models.Model):
     type = models.CharField(max_length=16)
     status = models.CharField(max_length=11, default=StepStatus.IN_PROGRESS)
     created_at = models.DateTimeField(default=timezone.now)
+    #: When the model was asked, of the step with which a turn begins: it was opened
+    #: (``created_at``) by the model's first word.
+    asked_at = models.DateTimeField(null=True)
+    #: When the calls of a tool step were whole, and the wait for their outputs began.
+    called_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)

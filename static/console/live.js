@@ -28,7 +28,8 @@
     return seconds < 10 ? "just now" : `${Math.floor(seconds)} s ago`;
   }
 
-  const say = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+  const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+  window.runsite = { lasted, say }; // for the scripts of single pages
 
   function tick() {
     const live = $("#live[hx-ws\\:connect]");
@@ -40,6 +41,7 @@
     for (const time of $$("[data-since]")) say(time, lasted(now() - Number(time.dataset.since)));
     for (const time of $$("[data-ago]")) say(time, ago(now() / 1000 - Number(time.dataset.ago)));
     bars();
+    document.dispatchEvent(new CustomEvent("tick", { detail: now() }));
   }
 
   // --- time bars: lengths are data, set through CSSOM because inline style is not allowed ---

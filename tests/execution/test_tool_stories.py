@@ -181,3 +181,13 @@ def test_failure_in_the_middle_of_a_call(scene):
     run = scene.play(call('{"a', call_id="c1", name="get_time"), DROP)
     assert story(run) == f"{START} {TOOLS} step.delta*2 step.failed run.failed"
     check_sane(run)
+
+
+def test_each_turn_notes_when_the_model_was_asked_and_when_its_calls_were_whole(scene):
+    run = scene.answer(scene.drive(scene.create("text-3+tools-1-then-text-3")))
+    text_step, calls, answer = RunStep.objects.filter(run=run).order_by("number")
+    assert run.started_at <= text_step.asked_at <= text_step.created_at
+    assert calls.asked_at is None  # not the beginning of its turn
+    assert text_step.completed_at <= calls.created_at <= calls.called_at <= calls.completed_at
+    assert calls.completed_at <= answer.asked_at <= answer.created_at <= answer.completed_at
+    assert answer.called_at is None
