@@ -7,6 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from tests.browser.axe import SIZES
 from tests.browser.proxy import Proxy
 from tests.browser.watch import Watch
 from tests.conftest import CHROMIUM
@@ -126,6 +127,16 @@ def new_context(
 def page(new_context: Callable[..., BrowserContext], live: LiveServer) -> Page:
     """A page of the console, 1280 px wide."""
     return new_context(base_url=live.url, viewport={"width": 1280, "height": 900}).new_page()
+
+
+@pytest.fixture
+def open_page(
+    new_context: Callable[..., BrowserContext], live: LiveServer, request: pytest.FixtureRequest
+) -> Page:
+    """A page of the size and theme that the test is for."""
+    size, theme = request.param
+    context = new_context(base_url=live.url, viewport=SIZES[size], color_scheme=theme)
+    return context.new_page()
 
 
 @pytest.fixture

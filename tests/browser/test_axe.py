@@ -2,58 +2,16 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.axe import complaints, every_look, overflow
 from tests.browser.steps import TOOLS, create_run, expect_status, start
 
-AXE = Path(__file__).resolve().parent / "node_modules" / "axe-core" / "axe.min.js"
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 MARKDOWN = "#say **bold** `code` [a link](https://example.com)"
-SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
-
-
-def complaints(page: Page) -> list[str]:
-    """What axe finds on the page as it is."""
-    page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate(
-        # Preloading would fetch style sheets anew and put them into the page, against its policy.
-        "tags => axe.run({runOnly: {type: 'tag', values: tags}, preload: false})",
-        TAGS,
-    )
-    return [
-        f"{page.url} {violation['id']}: {node['target']} {node['failureSummary']}"
-        for violation in found["violations"]
-        for node in violation["nodes"]
-    ]
-
-
-def overflow(page: Page) -> list[str]:
-    """Whether the page is wider than its window."""
-    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    return [f"{page.url} is {wide} px too wide"] if wide > 0 else []
-
-
-@pytest.fixture
-def open_page(
-    new_context: Callable[..., BrowserContext], live: Any, request: pytest.FixtureRequest
-) -> Page:
-    """A page of the size and theme that the test is for."""
-    size, theme = request.param
-    context = new_context(base_url=live.url, viewport=SIZES[size], color_scheme=theme)
-    return context.new_page()
-
-
-every_look = pytest.mark.parametrize(
-    "open_page",
-    [(size, theme) for size in SIZES for theme in ("light", "dark")],
-    indirect=True,
-    ids=lambda look: "-".join(look),
-)
 
 
 @pytest.fixture(scope="module")
@@ -200,12 +158,14 @@ def test_a_new_key_and_the_empty_console(open_page: Page, watch):
     open_page.get_by_role("button", name="Create key").click()
     expect(open_page.locator("#new-key")).to_be_visible()
     found = complaints(open_page) + overflow(open_page)
+    open_page.goto("/console/projects/")
+    found += complaints(open_page) + overflow(open_page)
     open_page.get_by_label("Name of a new project").fill(f"empty {id(open_page)}")
     open_page.get_by_role("button", name="Create project").click()
     for path in ("/console/runs/", "/console/threads/", "/console/keys/"):
         open_page.goto(path)
         found += complaints(open_page) + overflow(open_page)
-    open_page.goto("/console/keys/")
+    open_page.goto("/console/projects/")
     open_page.get_by_role("button", name="Work in default").click()
     assert found == []
 

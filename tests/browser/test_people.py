@@ -217,11 +217,12 @@ def test_keys_and_projects(page: Page, api):
     row.get_by_text("Revoke…").click()
     row.get_by_role("button", name="Revoke “for a test”").click()
     assert api.get("/assistants", headers=given).status_code == 401
+    page.goto("/console/projects/")
     page.get_by_label("Name of a new project").fill("Another")
     page.get_by_role("button", name="Create project").click()
     expect(page.get_by_text("You now work in the project “Another”.")).to_be_visible()
     page.goto("/console/runs/")
     expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
-    page.goto("/console/keys/")
+    page.goto("/console/projects/")
     page.get_by_role("button", name="Work in default").click()
     expect(page.get_by_text("You now work in the project “default”.")).to_be_visible()
