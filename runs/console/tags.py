@@ -10,6 +10,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.template.defaultfilters import stringfilter
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -24,7 +25,7 @@ from runs.models import Run
 
 register = template.Library()
 
-register.filter("visible", text.visible)
+register.filter("visible", stringfilter(text.visible))
 register.filter("pretty", text.pretty)
 register.filter("middle", text.middle)
 register.filter("count", text.count)

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from runs.console.views import access, desk, keys, members, new_run, projects, run, runs, threads
+from runs.console.views import (
+    access,
+    assistants,
+    desk,
+    keys,
+    members,
+    new_run,
+    projects,
+    run,
+    runs,
+    threads,
+)
 
 app_name = "console"
 
@@ -18,6 +29,16 @@ urlpatterns = [
     path("threads/<str:thread_id>/runs/<str:run_id>/", run.run, name="run"),
     path("threads/<str:thread_id>/runs/<str:run_id>/cancel/", run.cancel, name="cancel"),
     path("threads/<str:thread_id>/runs/<str:run_id>/outputs/", desk.submit, name="outputs"),
+    path("assistants/", assistants.assistants, name="assistants"),
+    path("assistants/new/", assistants.new, name="new-assistant"),
+    path("assistants/<str:assistant_id>/", assistants.assistant, name="assistant"),
+    path("assistants/<str:assistant_id>/delete/", assistants.delete, name="delete-assistant"),
+    path("assistants/<str:assistant_id>/versions/", assistants.versions, name="assistant-versions"),
+    path(
+        "assistants/<str:assistant_id>/versions/<int:version>/restore/",
+        assistants.restore,
+        name="restore-assistant",
+    ),
     path("keys/", keys.keys, name="keys"),
     path("keys/<str:key_id>/revoke/", keys.revoke, name="revoke"),
     path("members/", members.members, name="members"),

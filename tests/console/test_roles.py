@@ -41,6 +41,8 @@ def addresses(project: Project) -> Iterator[tuple[str, str]]:
         "thread_id": run.thread_id,
         "key_id": make_key(project)[0].id,
         "number": other.number,
+        "assistant_id": run.assistant_id,
+        "version": 1,
     }
     for name, pattern in ROUTES.items():
         given = {argument: ids[argument] for argument in pattern.pattern.converters}
