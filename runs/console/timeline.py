@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from runs.console.provenance import Provenance
 from runs.contract.events import MESSAGE_DELTA, STEP_DELTA
 from runs.contract.roles import NEEDS, Role
 from runs.contract.status import ACTIVE, TERMINAL, MessageStatus, RunStatus, StepStatus
@@ -112,6 +113,11 @@ class RunView:
         """The assistant, unless it was deleted."""
         rows = Assistant.objects.for_project(self.run.project)
         return rows.filter(id=self.run.assistant_id).first()
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Its settings, and where each comes from."""
+        return Provenance(self.run, self.assistant)
 
     @cached_property
     def ahead(self) -> Run | None:
