@@ -7,9 +7,9 @@ given, and of one that is given twice the last counts, as in all lists; ``status
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TypeVar
+from typing import TypeVar
 
-from django.db.models import BooleanField, F, Func, Model, QuerySet, Value
+from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
 from runs.api.lookups import expect_prefix, shaped
@@ -21,6 +21,7 @@ from runs.inputs.fields import Choice, Metadata, Text, Whole
 from runs.inputs.refused import Refused, expect, inside
 from runs.inputs.serializers import MODEL_LENGTH
 from runs.models import Run, Thread
+from runs.models.metadata import HasPair
 
 M = TypeVar("M", bound=Model)
 
@@ -126,30 +127,3 @@ def read_pairs(params: QueryDict) -> dict[str, str]:
                 )
         pairs[key] = values[-1]
     return pairs
-
-
-class HasPair(Func):
-    """Whether the column ``metadata`` holds this key with this value.
-
-    Not Django's ``metadata__key``: it takes "0" for an index and "a__b" for a path, and on
-    SQLite compares keys as they are escaped in the stored text.
-    """
-
-    arity = 3
-    output_field = BooleanField()
-    #: Of the column, the key and the value.
-    templates: ClassVar = {
-        "sqlite": (
-            "EXISTS (SELECT 1 FROM json_each({}) AS pair WHERE pair.key = {} AND pair.atom = {})"
-        ),
-        "postgresql": "{} @> jsonb_build_object({}::text, {}::text)",
-    }
-
-    def __init__(self, key: str, value: str):
-        super().__init__(F("metadata"), Value(key), Value(value))
-
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
-        """The condition in the words of the database."""
-        parts = [compiler.compile(part) for part in self.get_source_expressions()]
-        sql = self.templates[connection.vendor].format(*(words for words, _ in parts))
-        return sql, [value for _, values in parts for value in values]

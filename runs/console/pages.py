@@ -103,7 +103,8 @@ def seat_of(user: User | AnonymousUser, session: Mapping[str, Any]) -> Seat | No
     if not isinstance(user, User) or not user.is_active:
         return None
     mine = projects_of(user)
-    project = mine.filter(id=session.get(PROJECT)).first() or mine.first()
+    chosen = session.get(PROJECT)
+    project = (mine.filter(id=chosen).first() if chosen else None) or mine.first()
     if project is None:
         return Seat(default_project(), Role.INSTANCE) if user.is_staff else None
     role = role_in(project, user)

@@ -14,27 +14,39 @@ ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class RowPage(Generic[M]):
-    """Some rows, newest first, and the ids from which the neighbouring pages start."""
+    """Some rows in the order of the list, and the ids from which the neighbouring pages start."""
 
     rows: list[M]
-    newer: str | None
-    older: str | None
+    back: str | None
+    on: str | None
 
 
-def page_of(rows: QuerySet[M], query: Mapping[str, str], size: int = ROWS) -> RowPage[M]:
-    """The page that ``?after=<id>`` (older rows) or ``?before=<id>`` (newer rows) asks for.
+def page_of(
+    rows: QuerySet[M],
+    query: Mapping[str, str],
+    size: int = ROWS,
+    *,
+    places: QuerySet[M] | None = None,
+    oldest_first: bool = False,
+) -> RowPage[M]:
+    """The page that ``?after=<id>`` (rows further down) or ``?before=<id>`` (further up) asks for.
 
-    An id that is not among ``rows`` starts at the newest row.
+    ``places`` are the rows that may be named, if more than ``rows``: one may have left a list
+    of a status while somebody read it. An id that is not among them starts at the top.
     """
-    after, before = number_of(rows, query.get("after")), number_of(rows, query.get("before"))
+    places = rows if places is None else places
+    after = number_of(places, query.get("after"))
+    before = number_of(places, query.get("before"))
+    down, up = ("number__gt", "number__lt") if oldest_first else ("number__lt", "number__gt")
+    order = "number" if oldest_first else "-number"
     if before is not None:
-        found = list(rows.filter(number__gt=before).order_by("number")[: size + 1])
+        found = list(rows.filter(**{up: before}).order_by(order).reverse()[: size + 1])
         more = len(found) > size
         found = found[:size][::-1]
         return RowPage(found, edge(found, 0, more), edge(found, -1, there=True))
     if after is not None:
-        rows = rows.filter(number__lt=after)
-    found = list(rows.order_by("-number")[: size + 1])
+        rows = rows.filter(**{down: after})
+    found = list(rows.order_by(order)[: size + 1])
     more = len(found) > size
     found = found[:size]
     return RowPage(found, edge(found, 0, after is not None), edge(found, -1, more))

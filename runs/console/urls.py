@@ -20,6 +20,7 @@ app_name = "console"
 urlpatterns = [
     path("", runs.overview, name="overview"),
     path("runs/", runs.run_list, name="runs"),
+    path("runs/live/", runs.live, name="runs-live"),
     path("runs/new/", new_run.new_run, name="new-run"),
     path("go/", runs.go, name="go"),
     path("r/<str:run_id>/", runs.short, name="short"),

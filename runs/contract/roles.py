@@ -40,6 +40,7 @@ _R, _O, _A, _I = Role
 NEEDS: Mapping[str, Needs] = {
     "overview": Needs(_R, None),
     "runs": Needs(_R, None),
+    "runs-live": Needs(_R, None),
     "new-run": Needs(_O, _O),
     "go": Needs(_R, None),
     "short": Needs(_R, None),

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from runs.contract import ids
@@ -12,6 +13,8 @@ from runs.models.columns import M, ProjectQuerySet, id_column, reference
 
 ACTIVE_VALUES = sorted(ACTIVE)
 DRIVABLE_VALUES = [RunStatus.QUEUED, *sorted(DRIVEN)]
+#: When a run ended; null before that.
+ENDED_AT = Coalesce("completed_at", "failed_at", "cancelled_at", "expired_at")
 
 
 class RunQuerySet(ProjectQuerySet["Run"]):
@@ -114,6 +117,8 @@ class Run(models.Model):
             models.Index(fields=["project", "status", "number"], name="run_of_status"),
             models.Index(fields=["project", "assistant_id", "number"], name="run_of_assistant"),
             models.Index(fields=["project", "created_at"], name="run_of_day"),
+            models.Index(fields=["project", "model", "number"], name="run_of_model"),
+            models.Index("project", ENDED_AT, name="run_by_end"),
             models.Index(fields=["thread", "number"], name="run_of_thread"),
             models.Index(
                 fields=["thread", "number"], condition=Q(in_line=True), name="run_in_line"

@@ -138,7 +138,8 @@ def pages(run):
     base = f"/console/threads/{run.thread_id}/"
     return {
         "get": [
-            "/console/", "/console/runs/", "/console/runs/new/", "/console/go/",
+            "/console/", "/console/runs/", "/console/runs/live/", "/console/runs/new/",
+            "/console/go/",
             f"/console/r/{run.id}/", "/console/threads/", base, f"{base}runs/{run.id}/",
             "/console/keys/", "/console/password/", "/console/members/", "/console/projects/",
         ],

@@ -32,27 +32,6 @@ def test_an_empty_list_teaches_the_first_call(operator):
     assert 'base_url="http://testserver/v1"' in says(page)
 
 
-def test_the_list_counts_and_filters_by_status(operator, project):
-    done = make_run(make_thread(project), RunStatus.COMPLETED)
-    failed = make_run(make_thread(project), RunStatus.FAILED)
-    all_runs = operator.get("/console/runs/").content.decode()
-    assert done.id in all_runs
-    assert failed.id in all_runs
-    page = operator.get("/console/runs/?status=failed")
-    assert failed.id in page.content.decode()
-    assert done.id not in page.content.decode()
-    assert "Failed 1" in says(page)
-    assert "Completed 1" in says(page)
-
-
-def test_an_empty_filter_says_which_one_it_is(operator, project):
-    make_run(make_thread(project), RunStatus.COMPLETED)
-    assert "No runs with the status “Needs input”" in says(
-        operator.get("/console/runs/?status=requires_action")
-    )
-    assert operator.get("/console/runs/?status=nonsense").status_code == 404
-
-
 def test_the_list_shows_nothing_of_another_project(operator):
     run = make_run(make_thread(make_project()))
     assert run.id not in operator.get("/console/runs/").content.decode()
@@ -70,28 +49,6 @@ def test_pages_of_the_list_follow_each_other(operator, project):
     assert shown(f"?after={runs[2].id}") == [1, 0]
     assert shown(f"?before={runs[1].id}") == newest
     assert shown("?after=run_unknown") == newest
-
-
-def test_the_list_takes_a_fixed_number_of_queries(operator, project, django_assert_max_num_queries):
-    for _ in range(20):
-        make_run(make_thread(project), RunStatus.COMPLETED)
-    with django_assert_max_num_queries(12):
-        operator.get("/console/runs/")
-
-
-@pytest.mark.parametrize("kind", ["run", "thread"])
-def test_a_pasted_id_leads_to_its_page(operator, project, kind):
-    run = make_run(make_thread(project))
-    wanted = run.id if kind == "run" else run.thread_id
-    response = operator.get(f"/console/go/?id=%20{wanted}%20", follow=True)
-    assert response.status_code == 200
-    assert wanted in response.content.decode()
-
-
-def test_an_id_without_a_page_says_so(operator):
-    response = operator.get("/console/go/?id=msg_abc")
-    assert response.status_code == 404
-    assert "Only runs and threads have pages" in says(response)
 
 
 # --- a run ---

@@ -1,20 +1,24 @@
-"""The list of runs, and the way to a page by a pasted id."""
+"""The list of runs, what keeps it current, and the way to a page by a pasted id."""
 
-from django.db.models import Count
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from runs.console.pages import (
-    ConsoleRequest,
-    base_url,
-    find,
-    member_only,
-    page,
-)
-from runs.console.paging import page_of
-from runs.console.text import STATUS_WORDS
+from runs.console.filters import BY, PLACES, SORTS, WINDOWS, BadFilter, Filters, chips, read
+from runs.console.ids import place_of
+from runs.console.listing import Listing, counts, facets, listing, newer
+from runs.console.pages import ConsoleRequest, base_url, find, member_only, page
+from runs.console.paging import RowPage
+from runs.console.rows import names_of, rows_of
+from runs.contract.status import ACTIVE
 from runs.models import Assistant, Project, Run
+
+CHOICES = 200  # assistants that the form offers
+WATCHED = 50  # rows that are kept current: those of a page
 
 
 @member_only
@@ -27,37 +31,92 @@ def overview(request: ConsoleRequest, project: Project) -> HttpResponse:
 @member_only
 @require_GET
 def run_list(request: ConsoleRequest, project: Project) -> HttpResponse:
-    """All runs, newest first, by status."""
-    rows = Run.objects.for_project(project)
-    status = request.GET.get("status", "")
-    if status and status not in STATUS_WORDS:
-        raise Http404(f"There is no status “{status}”.")
-    counts = dict(rows.order_by().values_list("status").annotate(Count("number")))
-    found = page_of(rows.filter(status=status) if status else rows, request.GET)
-    names = Assistant.objects.for_project(project).filter(
-        id__in={run.assistant_id for run in found.rows}
-    )
-    context = {
-        "status": status,
-        "facets": [(name, counts.get(name, 0)) for name in STATUS_WORDS],
-        "total": sum(counts.values()),
-        "runs": found,
-        "assistants": {row.id: str(row) for row in names},
+    """The runs that the filters let pass. An id in place of a text leads to its page."""
+    try:
+        filters = read(request.GET)
+    except BadFilter as bad:
+        context = {"problems": bad.problems, "filters": Filters()}
+        return page(request, project, "console/run_list.html", context, status=400)
+    if filters.text and (place := place_of(project, filters.text)):
+        return redirect(place)
+    if any(not value for values in request.GET.lists() for value in values[1]):
+        return redirect(address(filters))  # as the form sends it: with all that is not filled in
+    return page(request, project, "console/run_list.html", shown(request, project, filters))
+
+
+def shown(request: ConsoleRequest, project: Project, filters: Filters) -> dict[str, Any]:
+    """What the page of the list shows."""
+    found = listing(project, filters, request.GET)
+    at_top = not any(request.GET.get(name) for name in PLACES)
+    choices = list(Assistant.objects.for_project(project).order_by("-number")[:CHOICES])
+    return {
+        "filters": filters,
+        "chips": list(chips(filters)),
+        "listing": found,
+        "runs": found.page,
+        "rows": rows_of(project, found.page.rows),
+        "assistants": names_of(project, found.page.rows, choices),
+        "choices": choices,
+        "unlisted": filters.assistant
+        if filters.assistant not in {row.id for row in choices}
+        else "",
+        "models": sorted({row.model for row in choices} | {row.model for row in found.page.rows}),
+        "windows": WINDOWS,
+        "by": BY,
+        "sorts": SORTS,
+        "link": request.build_absolute_uri(address(filters)),
+        "live": live_address(filters, found.page.rows, at_top=at_top),
         "base_url": base_url(request),
     }
-    return page(request, project, "console/run_list.html", context)
+
+
+def address(filters: Filters) -> str:
+    """The address of the list with these filters."""
+    return reverse("console:runs") + (f"?{filters.query}" if filters.query else "")
+
+
+def live_address(filters: Filters, rows: list[Run], *, at_top: bool) -> str:
+    """Where the page asks what has become of its rows that have not ended, and what is new."""
+    unended = [run.id for run in rows if run.status in ACTIVE]
+    own = {"rows": ",".join(unended), "top": rows[0].id if rows and at_top else ""}
+    query = "&".join(filter(None, (filters.query, urlencode(own))))
+    return f"{reverse('console:runs-live')}?{query}"
+
+
+@member_only
+@require_GET
+def live(request: ConsoleRequest, project: Project) -> HttpResponse:
+    """What changed on a page of the list: its rows, the numbers of statuses, and how many runs
+    came since."""
+    query: QueryDict = request.GET.copy()
+    ids = [run_id for run_id in query.pop("rows", [""])[-1].split(",") if "\0" not in run_id]
+    top = query.pop("top", [""])[-1]
+    try:
+        filters = read(query)
+    except BadFilter as bad:
+        return HttpResponse(str(bad), status=400, content_type="text/plain")
+    found = list(Run.objects.for_project(project).filter(id__in=ids[:WATCHED]))
+    numbers = counts(project, filters)
+    context = {
+        "role": request.role,
+        "filters": filters,
+        "rows": rows_of(project, found),
+        "assistants": names_of(project, found, ()),
+        "listing": Listing(filters, RowPage([], None, None), facets(filters, numbers)),
+        "new": newer(project, filters, top) if top else 0,
+        "address": address(filters),
+    }
+    return render(request, "console/_run_list_live.html", context)
 
 
 @member_only
 @require_GET
 def go(request: ConsoleRequest, project: Project) -> HttpResponse:
     """Go to whatever a pasted id names."""
-    wanted = request.GET.get("id", "").strip()
-    if wanted.startswith("thread_"):
-        return redirect("console:thread", wanted)
-    if wanted.startswith("run_"):
-        return redirect("console:short", wanted)
-    raise Http404("Only runs and threads have pages. Their ids begin with run_ and thread_.")
+    place = place_of(project, request.GET.get("id", "").strip())
+    if place is None:
+        raise Http404("Nothing in this project has this id. It may have been deleted.")
+    return HttpResponseRedirect(place)
 
 
 @member_only
