@@ -1,25 +1,22 @@
 """The desk: where a person answers all calls that a run waits for, at once."""
 
 import hashlib
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db.models import Q
+
+from runs.console.answers import Answer, Mistake, posted
+from runs.console.earlier import earlier_calls
 from runs.console.timeline import CallView, RunView
-from runs.contract.limits import MESSAGE_TEXT
-from runs.contract.roles import NEEDS
+from runs.contract.roles import NEEDS, Role
+from runs.contract.schemas import Schema
 from runs.contract.status import RunStatus
-from runs.models import Run
+from runs.models import OutputSchema, Project, Run, ToolCall
 
-
-@dataclass
-class Answer:
-    """A call with what was typed for it."""
-
-    call: CallView
-    field: str  # the name of its form field
-    output: str = ""
-    error: str = ""
+MOST_FIELDS = 240  # of a desk: Django reads a thousand, and each call has some of its own
 
 
 @dataclass
@@ -31,21 +28,30 @@ class Desk:
     problem: str = ""
     note: str = ""
     may_answer: bool = True
+    typed: bool = False  # holds what somebody has typed
 
     @classmethod
     def of(cls, view: RunView) -> "Desk":
         """The desk of a run as it is now; closed for who may not answer."""
-        if not view.role.covers(NEEDS["outputs"].post):
-            return cls(view.run, may_answer=False)
-        return cls(
-            view.run,
-            [Answer(call, f"output-{index}") for index, call in enumerate(view.pending)],
-        )
+        desk = cls(view.run, may_answer=view.role.covers(NEEDS["outputs"].post))
+        if desk.may_answer and view.pending:
+            desk.lay_out(view.pending)
+            equip(view.run.project, [desk])
+        return desk
+
+    def lay_out(self, calls: Sequence[CallView]) -> None:
+        """Put calls on the desk."""
+        self.answers = [Answer.of(self.run, call, index) for index, call in enumerate(calls)]
 
     @property
     def calls(self) -> list[CallView]:
         """The calls to be answered."""
         return [answer.call for answer in self.answers]
+
+    @property
+    def id(self) -> str:
+        """The id of its element."""
+        return f"desk-{self.run.id}"
 
     @property
     def key(self) -> str:
@@ -62,6 +68,62 @@ class Desk:
         """When the run expires."""
         return self.run.expires_at
 
+    def check(self) -> bool:
+        """Settle what is sent for each call; False, with errors beside the fields, if something
+        cannot be."""
+        refused = [answer for answer in self.answers if not answer.check()]
+        return not refused
+
+    @property
+    def mistakes(self) -> list[Mistake]:
+        """All that is wrong with what was typed."""
+        return [mistake for answer in self.answers for mistake in answer.mistakes]
+
+
+def desks_of(project: Project, runs: Sequence[Run], role: Role) -> list[Desk]:
+    """The desks of several runs of a project that wait for outputs, in their order.
+
+    Asks the database as often for many runs as for one; only the functions count, whose earlier
+    outputs are looked up.
+    """
+    desks = [Desk(run, may_answer=role.covers(NEEDS["outputs"].post)) for run in runs]
+    waiting = defaultdict(list)
+    rows = ToolCall.objects.for_project(project).filter(output=None)
+    for call in rows.filter(run_id__in=[run.id for run in runs]).order_by("step", "index"):
+        waiting[call.run_id].append(CallView.of(call))
+    for desk in desks:
+        if desk.may_answer and desk.waits:
+            desk.lay_out(waiting[desk.run.id])
+    equip(project, desks)
+    return desks
+
+
+def equip(project: Project, desks: Sequence[Desk]) -> None:
+    """Give the answers on desks the forms that they can have, and offer those they could."""
+    names = {call.name for desk in desks for call in desk.calls}
+    if not names:
+        return
+    schemas = schemas_of(project, names, {desk.run.assistant_id for desk in desks})
+    earlier = earlier_calls(project, names)
+    for desk in desks:
+        fields = 0
+        for answer in desk.answers:
+            name = answer.call.name
+            own = schemas.get((desk.run.assistant_id, name)) or schemas.get((None, name))
+            if own is not None and not desk.typed and fields < MOST_FIELDS:
+                answer.use(own)
+            fields += sum(1 for _ in answer.form.walk()) if answer.form else 0
+            answer.offer(earlier.get(name, ()))
+
+
+def schemas_of(
+    project: Project, names: set[str], assistants: set[str]
+) -> dict[tuple[str | None, str], Schema]:
+    """The schemas of functions, by assistant (None: any) and name."""
+    rows = OutputSchema.objects.for_project(project).filter(function__in=names)
+    rows = rows.filter(Q(assistant=None) | Q(assistant__in=assistants))
+    return {(row.assistant_id, row.function): row.schema for row in rows}
+
 
 def key_of(call_ids: list[str]) -> str:
     """A short name for a set of calls; empty for none. Call ids may hold any character."""
@@ -69,27 +131,7 @@ def key_of(call_ids: list[str]) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:16] if call_ids else ""
 
 
-def read(form: Mapping[str, str]) -> tuple[list[Answer], bool]:
-    """The answers of a posted form, in order, and whether all are there and not too long.
-
-    Call ids and names travel in the form, so that what was typed can be shown again for a
-    run that no longer waits for it.
-    """
-
-    def typed(name: str) -> str:
-        # Browsers send line breaks as CR LF; PostgreSQL stores no NUL.
-        return form.get(name, "").replace("\r\n", "\n").replace("\0", "\ufffd")
-
-    answers = []
-    for index in range(sum(name.startswith("call-") for name in form)):
-        call = CallView(
-            name=typed(f"name-{index}"),
-            arguments=typed(f"arguments-{index}"),
-            id=typed(f"call-{index}"),
-        )
-        output = typed(f"output-{index}")
-        answer = Answer(call, f"output-{index}", output)
-        if len(output) > MESSAGE_TEXT:
-            answer.error = f"{len(output)} characters. An output has at most {MESSAGE_TEXT}."
-        answers.append(answer)
-    return answers, not any(answer.error for answer in answers)
+def read(form: Mapping[str, str], run: Run) -> Desk:
+    """The desk as it was posted."""
+    count = sum(name.startswith("call-") for name in form)
+    return Desk(run, [posted(form, run, index) for index in range(count)], typed=True)

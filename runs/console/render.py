@@ -204,7 +204,8 @@ def desk(view: RunView) -> list[SafeString]:
     parts = [partial("#desk-state", "outerMorph", state)]
     if found.calls:
         html = render_to_string("console/_desk.html", {"desk": found, "run": view.run})
-        parts.append(partial(f'#desk:not([data-calls="{found.key}"])', "outerHTML", html))
+        closed = f'#{found.id}:not([data-calls="{found.key}"])'
+        parts.append(partial(closed, "outerHTML", html))
     return parts
 
 

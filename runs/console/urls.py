@@ -30,6 +30,7 @@ urlpatterns = [
     path("threads/<str:thread_id>/runs/<str:run_id>/", run.run, name="run"),
     path("threads/<str:thread_id>/runs/<str:run_id>/cancel/", run.cancel, name="cancel"),
     path("threads/<str:thread_id>/runs/<str:run_id>/outputs/", desk.submit, name="outputs"),
+    path("threads/<str:thread_id>/runs/<str:run_id>/outputs/fill/", desk.fill, name="fill-outputs"),
     path("assistants/", assistants.assistants, name="assistants"),
     path("assistants/new/", assistants.new, name="new-assistant"),
     path("assistants/<str:assistant_id>/", assistants.assistant, name="assistant"),

@@ -48,6 +48,7 @@ NEEDS: Mapping[str, Needs] = {
     "run-socket": Needs(_R, None),
     "cancel": Needs(_R, _O),
     "outputs": Needs(_R, _O),
+    "fill-outputs": Needs(_R, _O),
     "threads": Needs(_R, None),
     "thread": Needs(_R, None),
     "add-message": Needs(_R, _O),

@@ -4,6 +4,7 @@ from runs.models.access import ApiKey, LoginLink, Member, Project
 from runs.models.assistant import Assistant, AssistantVersion
 from runs.models.event import EventChunk
 from runs.models.idempotency import IdempotencyKey
+from runs.models.output_schema import OutputSchema
 from runs.models.run import Run, RunStep, ToolCall
 from runs.models.thread import Message, Thread
 
@@ -16,6 +17,7 @@ __all__ = [
     "LoginLink",
     "Member",
     "Message",
+    "OutputSchema",
     "Project",
     "Run",
     "RunStep",

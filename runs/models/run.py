@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -218,6 +219,13 @@ class ToolCall(models.Model):
     arguments = models.TextField()
     output = models.TextField(null=True)  # noqa: DJ001  null is a wire value
     submitted_at = models.DateTimeField(null=True)
+    #: Who gave the output: somebody in the console, or a client by its key.
+    submitted_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, db_index=False, related_name="+"
+    )
+    submitted_by_key = reference(
+        "runs.ApiKey", on_delete=models.SET_NULL, null=True, db_index=False, related_name="+"
+    )
 
     objects = OfRunQuerySet["ToolCall"].as_manager()
 
@@ -227,6 +235,7 @@ class ToolCall(models.Model):
             models.UniqueConstraint(fields=["run", "id"], name="call_id_once_per_run"),
             models.UniqueConstraint(fields=["step", "index"], name="one_call_per_place"),
         ]
+        indexes: ClassVar = [models.Index(fields=["name", "number"], name="call_of_function")]
 
     def __str__(self) -> str:
         return self.id

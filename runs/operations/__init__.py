@@ -29,6 +29,7 @@ from runs.operations.members import (
     role_in,
     set_role,
 )
+from runs.operations.output_schemas import remove_output_schema, set_output_schema
 from runs.operations.runs import (
     Submission,
     cancel_run,
@@ -71,9 +72,11 @@ __all__ = [
     "once",
     "projects_of",
     "remove_member",
+    "remove_output_schema",
     "revoke_key",
     "role_in",
     "set_environment_key",
+    "set_output_schema",
     "set_role",
     "submit_tool_outputs",
     "update_assistant",

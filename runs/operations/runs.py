@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from runs.contract.errors import (
@@ -50,6 +51,8 @@ INHERITED = (
     "response_format",
     "reasoning_effort",
 )
+#: The columns of a call that a submission fills.
+SUBMITTED = ("output", "submitted_at", "submitted_by_user", "submitted_by_key")
 #: Settings that only a run has.
 OWN = ("tool_choice", "truncation_strategy", "max_prompt_tokens", "max_completion_tokens")
 #: All that a request can give of them.
@@ -232,7 +235,9 @@ def ask_to_stop(run: Run) -> None:
 
 
 @again_if_stale
-def submit_tool_outputs(run: Run, outputs: Sequence[dict[str, Any]]) -> Submission:
+def submit_tool_outputs(
+    run: Run, outputs: Sequence[dict[str, Any]], by: User | ApiKey | None = None
+) -> Submission:
     """Answer the calls a run waits for; it is ``queued`` again when this returns.
 
     The same outputs as the latest accepted ones are no error, whatever became of the run
@@ -240,6 +245,7 @@ def submit_tool_outputs(run: Run, outputs: Sequence[dict[str, Any]]) -> Submissi
 
     Args:
         outputs: list of ``{"tool_call_id", "output"}``; a null or absent output is "".
+        by: who gives them; kept with the calls.
 
     Raises:
         NoOutputsWanted: the run does not wait for outputs.
@@ -271,7 +277,9 @@ def submit_tool_outputs(run: Run, outputs: Sequence[dict[str, Any]]) -> Submissi
         )
         for call in calls:
             call.output, call.submitted_at = given[call.id], at
-        ToolCall.objects.bulk_update(calls, ["output", "submitted_at"])
+            call.submitted_by_user = by if isinstance(by, User) else None
+            call.submitted_by_key = by if isinstance(by, ApiKey) else None
+        ToolCall.objects.bulk_update(calls, SUBMITTED)
         facts = [end_step(step, run, StepStatus.COMPLETED, at, calls), run_fact(run)]
         hub.publish_on_commit(run.id, log.write(run, facts))
         engines.current().kick(run.id)

@@ -107,7 +107,7 @@
     if (how === "signin") toast("Your session has ended.", signIn());
     if (how === "gone") {
       toast("This run was deleted, or belongs to another project than the one you work in. What is shown is kept.");
-      for (const button of $$("#cancel, #desk [data-send]")) button.disabled = true;
+      for (const button of $$("#cancel, .desk [data-send]")) button.disabled = true;
     }
     $("#follow")?.remove();
   }
@@ -142,9 +142,9 @@
     if (head.dataset.status !== status) {
       status = head.dataset.status;
       say($("#announcer"), `Run: ${head.dataset.word}`);
-      if (status === "requires_action") $("#desk").scrollIntoView({ block: "nearest" });
+      if (status === "requires_action") $(".desk").scrollIntoView({ block: "nearest" });
     }
-    const send = $("#desk [data-send]");
+    const send = $(".desk [data-send]");
     if (send) send.disabled = status !== "requires_action";
     tick();
     follow();
@@ -182,7 +182,7 @@
     requestAnimationFrame(() => {
       scheduled = false;
       const last = $("#steps").lastElementChild;
-      if (last && !$("#desk form") && last.getBoundingClientRect().bottom > innerHeight - 40) {
+      if (last && !$(".desk form") && last.getBoundingClientRect().bottom > innerHeight - 40) {
         window.scrollBy(0, last.getBoundingClientRect().bottom - innerHeight + 80);
       }
     });

@@ -35,6 +35,8 @@ def test_submit_tool_outputs(api, thread, url):
         ("call_b", "2"),
     ]
     assert step["status"] == "completed"
+    keys = {call.submitted_by_key for call in row.tool_calls.all()}
+    assert keys == set(row.project.keys.all())
 
 
 def test_no_output_is_an_empty_one(api, thread, url):

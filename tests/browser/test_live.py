@@ -28,13 +28,13 @@ def test_two_tools_from_the_form_to_the_end(page: Page, api):
     expect_status(page, "Needs input")
     loads = reload_count(page)
     expect(page.get_by_role("heading", name="2 calls need an output")).to_be_visible()
-    expect(page.locator("#desk [data-until]")).to_have_text(re.compile(r"^\d+:\d\d$"))
-    outputs = page.locator("#desk textarea")
+    expect(page.locator(".desk [data-until]")).to_have_text(re.compile(r"^\d+:\d\d$"))
+    outputs = page.locator(".desk textarea")
     outputs.nth(0).fill('{"sky": "clear"}')
     outputs.nth(1).fill("noon")
     page.get_by_role("button", name="Send all 2 outputs").click()
     expect_status(page, "Completed")
-    expect(page.locator("#desk textarea")).to_have_count(0)
+    expect(page.locator(".desk textarea")).to_have_count(0)
     expect(page.locator("#pill")).to_have_text("Finished")
     expect(page.locator(".call").nth(1)).to_contain_text("noon")
     assert final_text(page) == stored_text(api, page.url)
@@ -164,7 +164,7 @@ def test_a_second_round_of_calls_opens_the_desk_again(page: Page, api):
     url = start(api, model="tools-1-then-tools-1-then-text-3", tools=TOOLS)
     page.goto(url)
     for answer in ("first", "second"):
-        field = page.locator("#desk textarea")
+        field = page.locator(".desk textarea")
         expect(field).to_have_value("")
         field.fill(answer)
         page.get_by_role("button", name="Send the output").click()
@@ -174,7 +174,7 @@ def test_a_second_round_of_calls_opens_the_desk_again(page: Page, api):
 
 def test_ctrl_enter_sends(page: Page, api):
     page.goto(start(api, model="tools-1-then-text-3", tools=TOOLS))
-    page.locator("#desk textarea").fill("x")
+    page.locator(".desk textarea").fill("x")
     page.keyboard.press("Control+Enter")
     expect_status(page, "Completed")
 

@@ -1,13 +1,19 @@
 """Tool outputs typed by a person: what is taken, and what comes back."""
 
-import pytest
+import re
 
+import pytest
+from django.contrib.auth.models import User
+
+from runs.console.desk import desks_of
 from runs.contract.limits import MESSAGE_TEXT
+from runs.contract.roles import Role
 from runs.contract.status import RunStatus
 from runs.models import ToolCall
 from runs.operations import cancel_run, submit_tool_outputs
+from tests.console.desk_form import answer_all
 from tests.console.pages import says
-from tests.factories import make_run, make_step, make_thread
+from tests.factories import make_key, make_run, make_step, make_thread
 
 HTMX = {"HX-Request": "true"}
 
@@ -103,3 +109,50 @@ def test_an_output_that_is_too_long_says_so_beside_it(operator, run):
     assert response.status_code == 422
     assert f"An output has at most {MESSAGE_TEXT}." in says(response)
     assert "kept" in response.content.decode()
+
+
+def test_the_second_is_told_who_was_first(operator, run, project):
+    ana = User.objects.create_user("ana")
+    answer_all(run, "theirs", ana)
+    assert "UTC, by ana. Yours" in says(operator.post(url(run), form(run, "a", "b"), headers=HTMX))
+    same = says(operator.post(url(run), form(run, "theirs", "theirs"), headers=HTMX))
+    assert re.fullmatch(r"The same outputs were taken at \d\d:\d\d:\d\d UTC, by ana\.", same)
+    ana.delete()
+    assert "UTC. Yours" in says(operator.post(url(run), form(run, "a", "b"), headers=HTMX))
+
+
+def test_a_client_is_named_by_its_key(operator, run, project):
+    key, _ = make_key(project, name="ci")
+    answer_all(run, "theirs", key)
+    said = says(operator.post(url(run), form(run, "a", "b"), headers=HTMX))
+    assert f"by a client with the key ci ({key.shown})" in said
+
+
+def test_who_answered_is_kept_with_the_calls(operator, run):
+    operator.post(url(run), form(run, "a", "b"), headers=HTMX)
+    assert {call.submitted_by_user.username for call in ToolCall.objects.all()} == {"admin"}
+    said = says(operator.post(url(run), form(run, "c", "d"), headers=HTMX))
+    assert "UTC, by you. Yours" in said
+
+
+def test_arguments_are_told_in_the_words_of_the_tool(operator, project):
+    tool = {"name": "get_weather", "parameters": {"properties": {"city": {
+        "type": "string", "title": "City <b>", "description": "Where\u202e"}}}}  # fmt: skip
+    tools = [{"type": "function", "function": tool}]
+    run = make_run(make_thread(project), RunStatus.REQUIRES_ACTION, tools=tools)
+    page = operator.get(url(run, ""))
+    assert "City <b> (city) Where\\u202e Oslo" in says(page)
+    assert "City <b>" not in page.content.decode()
+
+
+def test_many_desks_ask_no_more_than_one(project, django_assert_num_queries):
+    runs = [make_run(make_thread(project), RunStatus.REQUIRES_ACTION) for _ in range(5)]
+    runs.append(make_run(make_thread(project)))
+    for some in (runs[:1], runs):
+        with django_assert_num_queries(3):
+            desks = desks_of(project, some, Role.OPERATOR)
+        assert [len(desk.answers) for desk in desks] == [
+            int(run.status != "queued") for run in some
+        ]
+    assert len({desk.id for desk in desks}) == len(desks)
+    assert not any(desk.answers for desk in desks_of(project, runs, Role.READER))

@@ -125,9 +125,9 @@ def test_waiting_opens_the_desk_unless_it_is_open_for_these_calls(project):
     run = make_run(make_thread(project), RunStatus.REQUIRES_ACTION)
     events = make_events(run, ("thread.run.requires_action", run_object(run)))
     (frame,) = frames(project, run, 0, events)
-    desk = next(part for part in partials(frame) if part[0].startswith("#desk:"))
+    desk = next(part for part in partials(frame) if part[0].startswith(f"#desk-{run.id}:"))
     key = desk[0].split('"')[1]
-    assert desk[0] == f'#desk:not([data-calls="{key}"])'
+    assert desk[0] == f'#desk-{run.id}:not([data-calls="{key}"])'
     assert f'data-calls="{key}"' in desk[2]
     assert desk[1] == "outerHTML"
     assert "1 call needs an output" in text_of(desk[2])

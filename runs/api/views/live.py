@@ -91,7 +91,7 @@ async def submit_tool_outputs(request: ApiRequest, thread_id: str, run_id: str) 
     def work() -> Answer:
         run = run_of(request.project, thread_id, run_id)
         fields = validate(SubmitToolOutputs, request.data)
-        taken = operations.submit_tool_outputs(run, fields["tool_outputs"])
+        taken = operations.submit_tool_outputs(run, fields["tool_outputs"], request.key)
         return run_answer(taken.run, taken.after)
 
     return await begin(request, work)
