@@ -9,6 +9,12 @@ from runs.contract import ids
 from runs.models import Assistant, Message, Project, Run, RunStep, Thread, ToolCall
 
 
+def is_id(text: str) -> bool:
+    """Whether a text looks like the id of an object."""
+    prefix, line, rest = text.partition("_")
+    return bool(line) and prefix in FINDERS and rest.isalnum()
+
+
 def place_of(project: Project, object_id: str) -> str | None:
     """The address of the page, and on it of the place, that shows an object of the project;
     None if there is none."""

@@ -3,23 +3,69 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.utils import timezone
+
+from runs.console.split import Part, split_of
+from runs.console.timeline import CallView, RunView, StepView
+from runs.contract.roles import Role
+from runs.contract.status import StepStatus
 from runs.models import Assistant, Project, Run, RunStep
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """A part of a run's time as a piece of a bar that is 100 long."""
+
+    part: Part
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A run in the list, and how many steps it has made."""
+    """A run in the list: how many steps it has made, and where its time went."""
 
     run: Run
     steps: int
+    bars: list[Bar]
+
+    @property
+    def split(self) -> str:
+        """The bar in words."""
+        parts = (f"{bar.part.label} {bar.part.percent} %" for bar in self.bars)
+        return ", ".join(parts)
 
 
 def rows_of(project: Project, runs: Sequence[Run]) -> list[Row]:
     """The rows of some runs, in their order; one query for all."""
-    steps: dict[str, list[RunStep]] = {run.id: [] for run in runs}
-    for step in RunStep.objects.for_project(project).filter(run_id__in=list(steps)):
-        steps[step.run_id].append(step)
-    return [Row(run, len(steps[run.id])) for run in runs]
+    steps: dict[str, list[StepView]] = {run.id: [] for run in runs}
+    found = RunStep.objects.for_project(project).filter(run_id__in=list(steps))
+    for step in found.order_by("number"):
+        steps[str(step.run_id)].append(StepView(step, calls=calls_of(step)))
+    now = timezone.now()
+    return [
+        Row(
+            run,
+            len(steps[run.id]),
+            bars_of(split_of(RunView(run, Role.READER, steps[run.id], []), now).parts),
+        )
+        for run in runs
+    ]
+
+
+def calls_of(step: RunStep) -> list[CallView]:
+    """Stands for the calls of a step, of which the time only asks whether they are whole."""
+    whole = step.called_at is not None or step.status != StepStatus.IN_PROGRESS
+    return [CallView(id=step.id)] if whole and step.type == "tool_calls" else []
+
+
+def bars_of(parts: Sequence[Part]) -> list[Bar]:
+    """The parts that can be seen, one after the other."""
+    bars, start = [], 0
+    for part in parts:
+        if part.percent:
+            bars.append(Bar(part, start))
+        start += part.percent
+    return bars
 
 
 def names_of(project: Project, runs: Iterable[Run], known: Iterable[Assistant]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from django.urls import path
 from runs.console.views import (
     access,
     assistants,
+    bulk,
     desk,
     keys,
     members,
@@ -20,6 +21,7 @@ app_name = "console"
 urlpatterns = [
     path("", runs.overview, name="overview"),
     path("runs/", runs.run_list, name="runs"),
+    path("runs/bulk/", bulk.bulk, name="bulk"),
     path("runs/live/", runs.live, name="runs-live"),
     path("runs/new/", new_run.new_run, name="new-run"),
     path("go/", runs.go, name="go"),

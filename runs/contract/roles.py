@@ -41,6 +41,7 @@ NEEDS: Mapping[str, Needs] = {
     "overview": Needs(_R, None),
     "runs": Needs(_R, None),
     "runs-live": Needs(_R, None),
+    "bulk": Needs(_R, _O),
     "new-run": Needs(_O, _O),
     "go": Needs(_R, None),
     "short": Needs(_R, None),

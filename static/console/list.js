@@ -4,7 +4,6 @@
 (() => {
   const EVERY = 3000; // ms
   const live = document.querySelector("#list-live");
-  const rows = () => [...document.querySelectorAll("tr[data-row]")];
 
   // --- rows that have not ended change where they stand; nothing is put above them ---
 
@@ -65,6 +64,42 @@
   const link = (row) => row?.querySelector(".main a");
   const came = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
   if (came) link(came)?.focus();
+
+  // --- selecting: one by one, with Shift up to the last one, all of the page, or all matching ---
+
+  const bulk = document.querySelector("#bulk");
+  const picks = () => [...document.querySelectorAll(".runs input[name=run]")];
+  let last = null;
+
+  function picked() {
+    const number = picks().filter((pick) => pick.checked).length;
+    document.querySelector("#picked").textContent = number && !bulk.all.checked ? `${number} selected` : "";
+    bulk.toggleAttribute("data-some", Boolean(number) || bulk.all.checked);
+    const every = document.querySelector("#pick-all");
+    every.checked = number === picks().length;
+    every.indeterminate = Boolean(number) && !every.checked;
+  }
+
+  document.addEventListener("click", (event) => {
+    const pick = event.target.closest(".runs input[name=run]");
+    if (!pick) return;
+    const all = picks();
+    if (event.shiftKey && last) {
+      const [from, to] = [all.indexOf(last), all.indexOf(pick)].sort((a, b) => a - b);
+      for (const between of all.slice(from, to + 1)) between.checked = pick.checked;
+    }
+    last = pick;
+    picked();
+  });
+
+  if (bulk) {
+    bulk.all.addEventListener("change", picked);
+    document.querySelector("#pick-all").addEventListener("change", (event) => {
+      for (const pick of picks()) pick.checked = event.target.checked;
+      picked();
+    });
+    addEventListener("pageshow", picked); // the browser may have kept what was ticked
+  }
 
   // --- the choices of the form take effect at once ---
 

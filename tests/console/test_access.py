@@ -144,8 +144,9 @@ def pages(run):
             "/console/keys/", "/console/password/", "/console/members/", "/console/projects/",
         ],
         "post": [
-            "/console/runs/new/", f"{base}messages/", f"{base}runs/{run.id}/cancel/",
-            f"{base}runs/{run.id}/outputs/", "/console/keys/", "/console/keys/key_x/revoke/",
+            "/console/runs/bulk/", "/console/runs/new/", f"{base}messages/",
+            f"{base}runs/{run.id}/cancel/", f"{base}runs/{run.id}/outputs/",
+            "/console/keys/", "/console/keys/key_x/revoke/",
             "/console/projects/", "/console/projects/choose/", "/console/password/",
             "/console/members/", "/console/members/1/", "/console/members/1/link/",
         ],

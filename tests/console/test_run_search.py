@@ -2,7 +2,7 @@
 
 import json
 from datetime import timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.utils import timezone
@@ -185,8 +185,14 @@ def test_a_pasted_id_leads_to_its_page(operator, project):
 
 def test_an_id_of_another_project_leads_nowhere(operator, project):
     done(project)
-    for object_id in (*places(done(make_project())), "run_unknown", "nothing", "msg_\0", ""):
+    for object_id in (*places(done(make_project())), "run_unknown", "msg_0", ""):
         answer = operator.get("/console/go/", {"id": object_id})
         assert answer.status_code == 404
         assert "Nothing in this project has this id" in says(answer)
     assert found(operator, "run_unknown") == []  # a text like any other
+
+
+@pytest.mark.parametrize("text", ["nothing", "run of a kind", "msg_\0", "call_"])
+def test_a_text_that_is_no_id_is_looked_for(operator, project, text):
+    answer = operator.get("/console/go/", {"id": text})
+    assert answer["location"] == f"/console/runs/?{urlencode({'q': text})}"

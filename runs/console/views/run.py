@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from runs import operations
 from runs.console.desk import Desk
+from runs.console.neighbours import neighbours_of
 from runs.console.pages import (
     ConsoleRequest,
     find,
@@ -70,5 +71,6 @@ def run_page(
         "socket": f"/console/ws/runs/{found.id}/?after={found.last_number}",
         "short": request.build_absolute_uri(reverse("console:short", args=[found.id])),
         "waiting": RunStatus.REQUIRES_ACTION,
+        "neighbours": neighbours_of(project, found, request.GET.get("list")),
     }
     return page(request, project, "console/run.html", context, status=status)

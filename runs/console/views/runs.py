@@ -1,7 +1,7 @@
 """The list of runs, what keeps it current, and the way to a page by a pasted id."""
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from runs.console.filters import BY, PLACES, SORTS, WINDOWS, BadFilter, Filters, chips, read
-from runs.console.ids import place_of
+from runs.console.ids import is_id, place_of
 from runs.console.listing import Listing, counts, facets, listing, newer
 from runs.console.pages import ConsoleRequest, base_url, find, member_only, page
 from runs.console.paging import RowPage
@@ -51,6 +51,7 @@ def shown(request: ConsoleRequest, project: Project, filters: Filters) -> dict[s
     choices = list(Assistant.objects.for_project(project).order_by("-number")[:CHOICES])
     return {
         "filters": filters,
+        "list": quote(filters.query),
         "chips": list(chips(filters)),
         "listing": found,
         "runs": found.page,
@@ -100,6 +101,7 @@ def live(request: ConsoleRequest, project: Project) -> HttpResponse:
     context = {
         "role": request.role,
         "filters": filters,
+        "list": quote(filters.query),
         "rows": rows_of(project, found),
         "assistants": names_of(project, found, ()),
         "listing": Listing(filters, RowPage([], None, None), facets(filters, numbers)),
@@ -112,8 +114,11 @@ def live(request: ConsoleRequest, project: Project) -> HttpResponse:
 @member_only
 @require_GET
 def go(request: ConsoleRequest, project: Project) -> HttpResponse:
-    """Go to whatever a pasted id names."""
-    place = place_of(project, request.GET.get("id", "").strip())
+    """Go to whatever a pasted id names; a text that is no id is looked for in the runs."""
+    wanted = request.GET.get("id", "").strip()
+    if wanted and not is_id(wanted):
+        return redirect(f"{reverse('console:runs')}?{urlencode({'q': wanted})}")
+    place = place_of(project, wanted)
     if place is None:
         raise Http404("Nothing in this project has this id. It may have been deleted.")
     return HttpResponseRedirect(place)

@@ -1,0 +1,185 @@
+"""What is done to many runs at once: which ones, and what becomes of each."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from runs import operations
+from runs.console.filters import Filters, read
+from runs.console.listing import ordered, top
+from runs.contract.errors import ApiError, BadRequest
+from runs.contract.status import ACTIVE, RunStatus
+from runs.models import Message, Project, Run, Thread
+
+AT_MOST = 1000  # runs that are named one by one
+AT_ONCE = 100  # runs that one request works on
+CANCELLABLE = sorted(ACTIVE - {RunStatus.CANCELLING})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The runs that somebody chose: by their ids, or all that filters let pass up to the run
+    number ``upto``, so that what comes later is not among them."""
+
+    ids: tuple[str, ...] = ()
+    filters: Filters | None = None
+    upto: int = 0
+
+    def rows(self, project: Project) -> QuerySet[Run]:
+        """The runs, newest first."""
+        every = Run.objects.for_project(project).order_by("-number")
+        if self.filters is None:
+            return every.filter(id__in=self.ids)
+        if self.filters.text:
+            found = top(project, self.filters)
+            wanted = [
+                hit.number
+                for hit in found.hits
+                if not self.filters.status or hit.status in self.filters.status
+            ]
+            return every.filter(number__in=wanted, number__lte=self.upto)
+        rows = ordered(project, self.filters).filter(number__lte=self.upto)
+        return rows.order_by("-number")
+
+
+def choice_of(project: Project, form: QueryDict) -> Choice:
+    """What a form chose: ``all`` of what ``filters`` lets pass, else each ``run``.
+
+    Raises:
+        BadRequest: nothing, or more than can be named.
+        BadFilter: the filters are none.
+    """
+    if form.get("all"):
+        filters = read(QueryDict(form.get("filters", "")))
+        given = form.get("upto", "")
+        newest = Run.objects.for_project(project).order_by("-number").values_list("number")
+        upto = int(given) if given.isdecimal() and len(given) < 19 else newest.first()
+        return Choice(filters=filters, upto=upto if isinstance(upto, int) else (upto or (0,))[0])
+    named = " ".join(form.getlist("run")).split()
+    ids = tuple(dict.fromkeys(run_id for run_id in named if "\0" not in run_id))
+    if not ids:
+        raise BadRequest("No run is selected.")
+    if len(ids) > AT_MOST:
+        raise BadRequest(f"More than {AT_MOST} runs are selected. Use filters, and all matching.")
+    return Choice(ids=ids)
+
+
+@dataclass
+class Outcome:
+    """What one request did: how many it changed, whom it could not and why, and where to go on
+    (a run's number; None: it is done)."""
+
+    done: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    rest: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Something that is done to many runs. Texts are for people: "Cancel 3 runs"."""
+
+    word: str
+    past: str
+    #: Those of the chosen runs to which it can be done.
+    suits: Callable[[QuerySet[Run]], QuerySet[Run]]
+    #: Does it to one run; False: there was nothing left to do.
+    do: Callable[[Run], bool]
+    unsuited: str = ""  # why it is not done to the others
+    danger: bool = False
+
+
+def cancel(run: Run) -> bool:
+    """Cancel a run."""
+    operations.cancel_run(run)
+    return True
+
+
+def delete(run: Run) -> bool:
+    """Delete the thread of a run, and with it all its runs; False if it is gone already."""
+    thread = Thread.objects.filter(id=run.thread_id).first()
+    if thread is not None:
+        operations.delete_thread(thread)
+    return thread is not None
+
+
+VERBS: Mapping[str, Verb] = {
+    "cancel": Verb(
+        "Cancel", "Cancelled", lambda rows: rows.filter(status__in=CANCELLABLE), cancel,
+        unsuited="ended already, or being cancelled", danger=True,
+    ),
+    "delete": Verb("Delete", "Deleted", lambda rows: rows, delete, danger=True),
+}  # fmt: skip
+
+
+def carry_out(project: Project, verb: Verb, choice: Choice, before: int | None) -> Outcome:
+    """Do it to the next of the chosen runs, those with a number below ``before``.
+
+    Runs that were named all suited when they were shown: one that no longer does is told.
+    """
+    outcome = Outcome()
+    rows = choice.rows(project)
+    if choice.filters is not None:
+        rows = verb.suits(rows)
+    if before is not None:
+        rows = rows.filter(number__lt=before)
+    found = list(rows[: AT_ONCE + 1])
+    for run in found[:AT_ONCE]:
+        try:
+            outcome.done += verb.do(run)
+        except ApiError as refusal:
+            outcome.failures.append((run.id, refusal.message))
+    if len(found) > AT_ONCE:
+        outcome.rest = found[AT_ONCE - 1].number
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What would be done: to how many of the chosen runs, and what goes with them."""
+
+    chosen: int
+    suited: int
+    threads: int = 0
+    runs: int = 0
+    messages: int = 0
+
+    @property
+    def others(self) -> int:
+        """How many runs go with the chosen ones because they are on the same threads."""
+        return self.runs - self.suited
+
+
+def extent_of(project: Project, name: str, choice: Choice) -> Extent:
+    """Counts what a verb would be done to."""
+    rows = choice.rows(project)
+    suited = VERBS[name].suits(rows)
+    chosen = rows.count()
+    if name != "delete":
+        return Extent(chosen, suited.count())
+    threads = suited.order_by().values("thread_id").distinct()
+    return Extent(
+        chosen,
+        chosen,
+        threads=threads.count(),
+        runs=Run.objects.for_project(project).filter(thread_id__in=threads).count(),
+        messages=Message.objects.for_project(project).filter(thread_id__in=threads).count(),
+    )
+
+
+def suited(project: Project, verb: Verb, choice: Choice) -> Choice:
+    """The choice without the runs to which it cannot be done, if they were named."""
+    if choice.filters is not None:
+        return choice
+    return Choice(tuple(verb.suits(choice.rows(project)).values_list("id", flat=True)))
+
+
+def hidden(choice: Choice) -> Iterator[tuple[str, str]]:
+    """The fields that make the same choice again: few, however many runs there are."""
+    if choice.filters is None:
+        yield "run", " ".join(choice.ids)
+    else:
+        yield "all", "1"
+        yield "filters", choice.filters.query
+        yield "upto", str(choice.upto)

@@ -1,0 +1,80 @@
+"""Cancelling, deleting and exporting many runs at once."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from runs.console.bulk import (
+    AT_ONCE,
+    VERBS,
+    Choice,
+    Outcome,
+    carry_out,
+    choice_of,
+    extent_of,
+    hidden,
+    suited,
+)
+from runs.console.filters import BadFilter
+from runs.console.pages import ConsoleRequest, form_of, member_only, page
+from runs.contract.errors import BadRequest
+from runs.models import Project
+
+SHOWN = 20  # of the chosen runs
+
+
+@form_of("runs")
+@member_only
+def bulk(request: ConsoleRequest, project: Project) -> HttpResponse:
+    """Ask whether it is meant, and then do it, a part of it with each request."""
+    name = request.POST.get("verb", "")
+    try:
+        if name not in VERBS:
+            raise BadRequest("Nothing of that name can be done to runs.")
+        choice = choice_of(project, request.POST)
+    except (BadRequest, BadFilter) as refusal:
+        messages.error(request, str(refusal))
+        return redirect(list_address(request.POST))
+    if request.POST.get("confirmed"):
+        outcome = carry_out(project, VERBS[name], choice, number(request.POST, "before"))
+        return page(
+            request, project, "console/bulk.html", told(request.POST, name, choice, outcome)
+        )
+    context = about(request.POST, name, suited(project, VERBS[name], choice)) | {
+        "extent": extent_of(project, name, choice),
+        "rows": list(VERBS[name].suits(choice.rows(project))[:SHOWN]),
+        "at_once": AT_ONCE,
+    }
+    return page(request, project, "console/bulk.html", context)
+
+
+def about(form: QueryDict, name: str, choice: Choice) -> dict[str, Any]:
+    """What the page says before and after alike."""
+    return {
+        "name": name,
+        "verb": VERBS[name],
+        "fields": list(hidden(choice)),
+        "filters": form.get("filters", ""),
+        "back": list_address(form),
+    }
+
+
+def told(form: QueryDict, name: str, choice: Choice, outcome: Outcome) -> dict[str, Any]:
+    """What was done, by this request and those before it."""
+    done = (number(form, "done") or 0) + outcome.done
+    return about(form, name, choice) | {"outcome": outcome, "done": done}
+
+
+def number(form: QueryDict, name: str) -> int | None:
+    """A whole number that a form carries on; None if it has none."""
+    given = form.get(name, "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
+
+
+def list_address(form: QueryDict) -> str:
+    """The list from which the form came."""
+    query = form.get("filters", "")
+    return reverse("console:runs") + (f"?{query}" if query else "")
