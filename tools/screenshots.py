@@ -83,7 +83,7 @@ class Studio:
         context = browser.new_context()
         page = context.new_page()
         page.goto(server.login_url)
-        page.wait_for_url("**/console/runs/")
+        page.wait_for_url("**/console/")
         self.state = context.storage_state()
         context.close()
 

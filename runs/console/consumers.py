@@ -1,15 +1,17 @@
-"""The socket of a run's page: receive-only, catches up by itself after any break.
+"""The sockets of pages: receive-only; a run's catches up by itself after any break.
 
 Close codes: 4000 the server is going down, come back; 4001 the run has ended; 4400 a client
 must not send; 4401 sign in; 4404 no such run in this project.
 """
 
 import asyncio
+import json
 import logging
 import re
 import time
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
+from dataclasses import asdict, replace
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +21,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, User
+from django.utils import timezone
 
 from runs.console import render
+from runs.console.attention import attention
 from runs.console.pages import Seat, seat_of, with_id
+from runs.console.zones import zone_of
 from runs.contract.limits import KEEP_ALIVE_SECONDS
 from runs.contract.roles import NEEDS, Role
 from runs.contract.status import TERMINAL
@@ -35,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 NUMBER = re.compile("[0-9]{1,18}")  # fits the column of event numbers
 
+LOOK_SECONDS = 1.0  # between two looks at the figures of the navigation
+
 DRAIN = 4000
 FINISHED = 4001
 RECEIVE_ONLY = 4400
@@ -42,48 +49,91 @@ SIGN_IN = 4401
 GONE = 4404
 
 
-class RunConsumer(AsyncWebsocketConsumer):
-    """Sends the frames that keep one run's page live."""
+class PageConsumer(AsyncWebsocketConsumer):
+    """A socket that only sends, for as long as its session may read it."""
 
-    reading: asyncio.Task[None] | None = None
-    cursor = 0
+    route = ""  # its name in the table of roles
+    sending: asyncio.Task[None] | None = None
     checked_at = 0.0
 
     async def connect(self) -> None:
-        """Accept, and start reading. A refusal is a close code, which needs an open socket."""
+        """Accept, and start sending. A refusal is a close code, which needs an open socket."""
         await self.accept()
-        self.cursor = after_of(self.scope["query_string"])
-        self.reading = asyncio.create_task(self.read())
+        self.sending = asyncio.create_task(self.send_to_the_end())
 
     async def disconnect(self, code: int) -> None:
-        """Stop reading."""
-        if self.reading is not None:
-            self.reading.cancel()
+        """Stop sending."""
+        if self.sending is not None:
+            self.sending.cancel()
             with suppress(asyncio.CancelledError):
-                await self.reading
+                await self.sending
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Pages change things by forms, which carry a CSRF token; sockets have none."""
         await self.close(RECEIVE_ONLY)
 
-    async def read(self) -> None:
-        """Follow the run to its end, then close with a code that says why."""
+    async def send_to_the_end(self) -> None:
+        """Send all there is, then close with a code that says why."""
         try:
-            code = await self.follow_run()
+            self.checked_at = time.monotonic()
+            seat = await in_database(admitted, self.scope, self.route)
+            code = SIGN_IN if seat is None else await self.serve(seat)
         except asyncio.CancelledError:
             raise
         except Exception:
-            logger.exception("a run's page could not be kept live")
+            logger.exception("a page could not be kept live")
             code = DRAIN  # the page comes back and catches up
         await self.close(code)
 
-    async def follow_run(self) -> int:
+    async def serve(self, seat: Seat) -> int:
         """Send what happens; the close code once nothing more will."""
-        run_id = self.scope["url_route"]["kwargs"]["run_id"]
+        raise NotImplementedError
+
+    async def no_longer(self, seat: Seat) -> int | None:
+        """The close code for somebody whose session has ended or whose role has changed: a page
+        that comes back is shown by the new one. Asked at most once per keep-alive interval."""
+        if time.monotonic() - self.checked_at < KEEP_ALIVE_SECONDS:
+            return None
         self.checked_at = time.monotonic()
-        seat = await in_database(admitted, self.scope, "run-socket")
-        if seat is None:
-            return SIGN_IN
+        role = await in_database(role_now, self.scope, seat.project)
+        return SIGN_IN if role is None else None if role == seat.role else DRAIN
+
+
+class AttentionConsumer(PageConsumer):
+    """Sends the figures of the navigation whenever they have changed."""
+
+    route = "attention-socket"
+
+    async def serve(self, seat: Seat) -> int:
+        """Look once a second; a session that goes on in another project comes back for its own."""
+        shown = None
+        while True:
+            found = await in_database(attention, seat.project)
+            if found != shown:
+                await self.send(json.dumps(asdict(found)))
+                shown = found
+            await asyncio.sleep(LOOK_SECONDS)
+            if (code := await self.no_longer(seat)) is not None:
+                return code
+
+    async def no_longer(self, seat: Seat) -> int | None:
+        """As for every page; besides, the session may have gone on in another project."""
+        due = time.monotonic() - self.checked_at >= KEEP_ALIVE_SECONDS
+        code = await super().no_longer(seat)
+        moved = due and await in_database(admitted, self.scope, self.route) != seat
+        return code if code is not None or not moved else DRAIN
+
+
+class RunConsumer(PageConsumer):
+    """Sends the frames that keep one run's page live."""
+
+    route = "run-socket"
+    cursor = 0
+
+    async def serve(self, seat: Seat) -> int:
+        """Follow the run to its end."""
+        run_id = self.scope["url_route"]["kwargs"]["run_id"]
+        self.cursor = after_of(self.scope["query_string"])
         project = seat.project
         if await in_database(status_of, project, run_id) is None:
             return GONE
@@ -101,27 +151,26 @@ class RunConsumer(AsyncWebsocketConsumer):
         if render.only_deltas(events):
             frames = [render.delta_frame(self.cursor, events)]
         else:
-            frames = await in_database(render.frames, seat, run_id, self.cursor, events)
+            frames = await in_database(frames_of, seat, run_id, self.cursor, events)
         for frame in frames:
             await self.send(frame.text())
             self.cursor = frame.number
         return bool(frames)
 
-    async def no_longer(self, seat: Seat) -> int | None:
-        """The close code for somebody whose session has ended or whose role has changed: a page
-        that comes back is shown by the new one. Asked at most once per keep-alive interval."""
-        if time.monotonic() - self.checked_at < KEEP_ALIVE_SECONDS:
-            return None
-        self.checked_at = time.monotonic()
-        role = await in_database(role_now, self.scope, seat.project)
-        return SIGN_IN if role is None else None if role == seat.role else DRAIN
+
+def frames_of(seat: Seat, run_id: str, after: int, events: list[Event]) -> list[render.Frame]:
+    """The frames of ``events``, with times in the zone of who reads."""
+    with timezone.override(seat.zone):
+        return render.frames(seat, run_id, after, events)
 
 
 def admitted(scope: Any, route: str) -> Seat | None:
     """Where a scope's session works; None if it may not read the socket ``route``."""
     user, session = signed_in(scope)
     seat = seat_of(user, session)
-    return seat if seat is not None and seat.role.covers(NEEDS[route].get) else None
+    if seat is None or not seat.role.covers(NEEDS[route].get):
+        return None
+    return replace(seat, zone=zone_of(scope["cookies"]))
 
 
 def role_now(scope: Any, project: Project) -> Role | None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.views import redirect_to_login
@@ -17,6 +18,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
+from runs.console.attention import attention
+from runs.console.zones import UTC, zone_of
 from runs.contract.errors import Busy, NotFound
 from runs.contract.roles import NEEDS, Role
 from runs.models import Project
@@ -45,10 +48,11 @@ View = Callable[Concatenate[ConsoleRequest, P], HttpResponse]
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where a session works: a project, and what its user may do there."""
+    """Where a session works: a project, what its user may do there, and their time zone."""
 
     project: Project
     role: Role
+    zone: ZoneInfo = UTC
 
 
 def member_only(view: Callable[Concatenate[ConsoleRequest, Project, P], HttpResponse]) -> View[P]:
@@ -73,7 +77,8 @@ def member_only(view: Callable[Concatenate[ConsoleRequest, Project, P], HttpResp
             return refusal(request, f"{word} This needs the role {needed}.")
         request.role = seat.role
         try:
-            return view(request, seat.project, *args, **kwargs)
+            with timezone.override(zone_of(request.COOKIES)):
+                return view(request, seat.project, *args, **kwargs)
         except NotFound as gone:  # deleted since the view found it
             raise Http404(gone.message) from gone
         except (Busy, OperationalError):
@@ -157,7 +162,13 @@ def page(
     status: int = 200,
 ) -> HttpResponse:
     """Render a page of the console with what its frame shows."""
-    frame = {"project": project, "role": request.role, "now": timezone.now()}
+    frame = {
+        "project": project,
+        "role": request.role,
+        "now": timezone.now(),
+        "zone": timezone.get_current_timezone_name(),
+        "attention": attention(project),
+    }
     return render(request, template, frame | (context or {}), status=status)
 
 

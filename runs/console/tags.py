@@ -16,8 +16,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from runs.console import text
+from runs.console import text, zones
 from runs.console.markdown import to_html
+from runs.console.shortcuts import GROUPS, Shortcut
 from runs.console.text import verbatim
 from runs.contract.roles import NEEDS, Role
 from runs.contract.status import TERMINAL
@@ -33,6 +34,8 @@ register.filter("duration", text.duration)
 register.filter("plain_text", text.plain_text)
 register.filter("markdown", to_html)
 register.filter("verbatim", verbatim)
+register.filter("exact", zones.exact)
+register.filter("time_of_day", zones.time_of_day)
 
 
 @register.filter
@@ -103,11 +106,10 @@ def badge(status: str) -> SafeString:
 @register.simple_tag
 def moment(at: datetime) -> SafeString:
     """A time as "3 min ago" with the exact time as its tooltip. The page keeps it current."""
-    exact = at.strftime("%Y-%m-%d %H:%M:%S UTC")
     return format_html(
         '<time datetime="{}" title="{}" data-ago="{}">{}</time>',
         at.isoformat(),
-        exact,
+        zones.exact(at),
         int(at.timestamp()),
         ago((timezone.now() - at).total_seconds()),
     )
@@ -116,11 +118,12 @@ def moment(at: datetime) -> SafeString:
 @register.simple_tag
 def clock(at: datetime) -> SafeString:
     """The time of day, with the date and zone as its tooltip."""
+    local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         at.isoformat(),
-        at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC",
-        at.strftime("%H:%M:%S"),
+        f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {local:%Z}",
+        f"{local:%H:%M:%S}",
     )
 
 
@@ -161,6 +164,19 @@ def theme(context: template.Context) -> str:
     request = context.get("request")
     chosen = request.COOKIES.get("theme", "") if request else ""
     return chosen if chosen in ("light", "dark") else "system"
+
+
+@register.simple_tag
+def shortcut_groups() -> tuple[tuple[str, tuple[Shortcut, ...]], ...]:
+    """The keys of the console, by where they work."""
+    return GROUPS
+
+
+@register.simple_tag(takes_context=True)
+def cookie(context: template.Context, name: str) -> str:
+    """What this browser keeps under a name; empty if nothing."""
+    request = context.get("request")
+    return request.COOKIES.get(name, "") if request else ""
 
 
 @register.simple_tag

@@ -48,6 +48,9 @@ CUT = {
 
 #: The entry of the main navigation of each page that has its own name; runs for all others.
 NAVIGATION = {
+    "overview": "overview",
+    "inbox": "inbox",
+    "settings": "settings",
     "threads": "threads",
     "thread": "threads",
     "add-message": "threads",
@@ -62,7 +65,7 @@ NAVIGATION = {
     "member": "members",
     "member-link": "members",
     "projects": "none",
-    "password": "none",
+    "password": "settings",
 }
 
 

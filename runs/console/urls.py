@@ -7,19 +7,22 @@ from runs.console.views import (
     assistants,
     bulk,
     desk,
+    home,
     keys,
     members,
     new_run,
     projects,
     run,
     runs,
+    settings,
     threads,
 )
 
 app_name = "console"
 
 urlpatterns = [
-    path("", runs.overview, name="overview"),
+    path("", home.overview, name="overview"),
+    path("inbox/", home.inbox, name="inbox"),
     path("runs/", runs.run_list, name="runs"),
     path("runs/bulk/", bulk.bulk, name="bulk"),
     path("runs/live/", runs.live, name="runs-live"),
@@ -53,6 +56,7 @@ urlpatterns = [
     path("enter/", access.enter, name="enter"),
     path("login/", access.SignIn.as_view(), name="login"),
     path("logout/", access.sign_out, name="logout"),
+    path("settings/", settings.settings, name="settings"),
     path("password/", access.set_password, name="password"),
     path("theme/", access.set_theme, name="theme"),
 ]

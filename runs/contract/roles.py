@@ -66,5 +66,8 @@ NEEDS: Mapping[str, Needs] = {
     "member-link": Needs(_A, _A),
     "projects": Needs(_R, _I),
     "choose-project": Needs(_R, _R),
+    "inbox": Needs(_R, None),
+    "attention-socket": Needs(_R, None),
+    "settings": Needs(_R, _R),
     "password": Needs(_R, _R),
 }

@@ -62,7 +62,7 @@ def signed_in(live: LiveServer, browser: Browser) -> object:
     context = browser.new_context()
     page = context.new_page()
     page.goto(live.login_url)
-    page.wait_for_url("**/console/runs/")
+    page.wait_for_url("**/console/")
     state = context.storage_state()
     context.close()
     return state

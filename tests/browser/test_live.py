@@ -113,7 +113,7 @@ def test_a_server_that_dies_is_caught_up(new_context, start_server, upstream, wa
     server = start_server(RUNSITE_UPSTREAM_URL=upstream.url, RUNSITE_LEASE_SECONDS="1")
     page = new_context(base_url=server.url, storage_state=None).new_page()
     page.goto(server.login_url)
-    page.wait_for_url("**/console/runs/")
+    page.wait_for_url("**/console/")
     with httpx.Client(base_url=server.base_url, headers=server.headers()) as api:
         url = start(api, model="text-200x25")
         page.goto(url)

@@ -22,10 +22,6 @@ from tests.factories import (
 # --- the list ---
 
 
-def test_the_console_begins_with_the_list(operator):
-    assert operator.get("/console/")["location"] == "/console/runs/"
-
-
 def test_an_empty_list_teaches_the_first_call(operator):
     page = operator.get("/console/runs/")
     assert "No runs yet" in says(page)

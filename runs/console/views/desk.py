@@ -14,6 +14,7 @@ from runs.console.earlier import earlier_calls, learned_schema, same_call
 from runs.console.pages import ConsoleRequest, form_of, member_only
 from runs.console.text import STATUS_WORDS
 from runs.console.views.run import find_run, run_page
+from runs.console.zones import time_of_day
 from runs.contract.errors import NoOutputsWanted, WrongOutputs
 from runs.models import Project, Run, ToolCall
 
@@ -91,7 +92,7 @@ def what_happened(request: ConsoleRequest, project: Project, desk: Desk) -> str:
     if times:
         by = who(request, next(iter(taken.values())))
         return (
-            f"Other outputs were taken at {max(times):%H:%M:%S} UTC{by}. Yours were not sent; "
+            f"Other outputs were taken at {time_of_day(max(times))}{by}. Yours were not sent; "
             "they are kept below."
         )
     word = STATUS_WORDS.get(desk.run.status, desk.run.status).lower()

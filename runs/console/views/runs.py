@@ -23,13 +23,6 @@ WATCHED = 50  # rows that are kept current: those of a page
 
 @member_only
 @require_GET
-def overview(request: ConsoleRequest, project: Project) -> HttpResponse:
-    """Where the console begins: the list of runs."""
-    return redirect("console:runs")
-
-
-@member_only
-@require_GET
 def run_list(request: ConsoleRequest, project: Project) -> HttpResponse:
     """The runs that the filters let pass. An id in place of a text leads to its page."""
     try:

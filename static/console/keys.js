@@ -1,0 +1,153 @@
+// Keys: each element says in data-key which key presses it ("c", "g r", "X" for Shift+X; several
+// are divided by spaces around a bar). Nothing here does what no link or button does.
+"use strict";
+(() => {
+  const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const single = document.documentElement.dataset.shortcuts !== "off";
+  const typing = (element) => element.closest(
+    "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+  // A link works where a narrow window hides it, too.
+  const there = (element) => element.matches("a[href]") || (element.checkVisibility() && !element.disabled);
+  const keysOf = (element) => element.dataset.key.split(" | ");
+  const named = (key) => $$("[data-key]").find((element) => keysOf(element).includes(key) && there(element));
+
+  function press(element) {
+    if (typing(element)) {
+      element.focus();
+      element.select?.();
+    } else element.click();
+  }
+
+  // --- rows of a list: one of them has the focus, on its link ---
+
+  const linkOf = (row) => row.querySelector(".main a, a");
+
+  function move(by) {
+    const rows = $$("[data-row]").filter(there);
+    const at = rows.indexOf(document.activeElement.closest("[data-row]"));
+    const row = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + by, 0), rows.length - 1)];
+    if (row) linkOf(row).focus();
+    return Boolean(row);
+  }
+
+  function inRow(event) {
+    const row = document.activeElement.closest("[data-row]");
+    const by = { j: 1, k: -1, ...(row && { ArrowDown: 1, ArrowUp: -1 }) }[event.key];
+    if (by) return move(by);
+    if (event.key !== "x" || !row) return false;
+    row.querySelector("input[type=checkbox]")?.click();
+    return true;
+  }
+
+  // --- the dispatcher ---
+
+  let prefix = "";
+  let forget;
+
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "k" && palette) {
+      event.preventDefault();
+      return openPalette();
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === "Escape") {
+      if (typing(event.target)) return event.target.blur();
+      return named("Escape")?.click();
+    }
+    if (!single || typing(event.target)) return;
+    const key = prefix + event.key;
+    prefix = "";
+    clearTimeout(forget);
+    const element = named(key);
+    if (element) {
+      event.preventDefault();
+      press(element);
+    } else if (inRow(event)) event.preventDefault();
+    else if (event.key === "g") {
+      prefix = "g ";
+      forget = setTimeout(() => { prefix = ""; }, 1500);
+    }
+  });
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog]");
+    const dialog = opener && document.getElementById(opener.dataset.dialog);
+    if (dialog) {
+      event.preventDefault();
+      fetched(dialog, opener.href);
+      dialog.showModal();
+    }
+    const zone = event.target.closest("[data-zone-to]");
+    if (zone) chooseZone(document.querySelector(zone.dataset.zoneTo), zone);
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+  });
+
+  function chooseZone(choice, button) {
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    if ([...choice.options].some(({ value }) => value === timeZone)) choice.value = timeZone;
+    else button.textContent = `This browser's, ${timeZone}, is not known to the server`;
+  }
+
+  // What a dialog shows is a part of the page that its opener leads to without a script.
+  async function fetched(dialog, url) {
+    const place = dialog.querySelector("[data-from]");
+    if (!place || place.hasChildNodes()) return;
+    const page = new DOMParser().parseFromString(await (await fetch(url)).text(), "text/html");
+    place.replaceChildren(...$$(place.dataset.from, page));
+  }
+
+  // --- the palette: all that can be pressed on this page, by its words ---
+
+  const palette = document.getElementById("palette");
+  const field = palette?.querySelector("input");
+  const list = palette?.querySelector("ul");
+
+  const words = (element) =>
+    (element.getAttribute("aria-label") || element.dataset.label || element.textContent || element.title).trim().replace(/\s+/g, " ");
+
+  function choices(text) {
+    const wanted = text.toLowerCase();
+    const found = $$("[data-key]").filter((element) => there(element) && !typing(element))
+      .map((element) => ({ label: words(element), key: keysOf(element)[0], run: () => element.click() }))
+      .filter(({ label }) => label && label.toLowerCase().includes(wanted));
+    const go = palette.dataset.go + encodeURIComponent(text.trim());
+    if (text.trim()) found.push({ label: `Search for “${text.trim()}”`, key: "", run: () => location.assign(go) });
+    return found;
+  }
+
+  function fill() {
+    list.replaceChildren(...choices(field.value).map(({ label, key, run }) => {
+      const line = document.createElement("li");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(label);
+      if (key && key !== "Escape") button.append(" ", Object.assign(document.createElement("kbd"), { textContent: key }));
+      button.addEventListener("click", () => { palette.close(); run(); });
+      line.append(button);
+      return line;
+    }));
+  }
+
+  function openPalette() {
+    if (palette.open) return;
+    field.value = "";
+    fill();
+    palette.showModal();
+    field.focus();
+  }
+
+  field?.addEventListener("input", fill);
+  palette?.addEventListener("keydown", (event) => {
+    const buttons = $$("button", list);
+    const at = buttons.indexOf(document.activeElement);
+    if (event.key === "Enter" && event.target === field) {
+      event.preventDefault();
+      buttons[0]?.click();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      const next = at + (event.key === "ArrowDown" ? 1 : -1);
+      (buttons[next] || field).focus();
+    }
+  });
+})();
