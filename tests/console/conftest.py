@@ -4,8 +4,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from runs.console import attention
 from runs.models import Project
 from tests.factories import make_project
+
+
+@pytest.fixture(autouse=True)
+def fresh_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of the navigation, shared for a second otherwise, cost each page a query."""
+    monkeypatch.setattr(attention, "FRESH", 0)
 
 
 @pytest.fixture

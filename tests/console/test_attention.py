@@ -5,10 +5,9 @@ import json
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.test import Client
 
-from runs.console import attention, consumers
+from runs.console import consumers
 from runs.models import Member, Project
 from runs.models.database import in_database
 from runsite.asgi import websocket_application
@@ -22,7 +21,6 @@ class Tab:
     """A page of somebody signed in."""
 
     def __init__(self) -> None:
-        cache.clear()
         self.project: Project = make_project()
         self.browser = Client()
         self.browser.force_login(User.objects.create_superuser("admin"))
@@ -41,7 +39,6 @@ class Tab:
 @pytest.fixture
 async def tab(monkeypatch) -> Tab:
     monkeypatch.setattr(consumers, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(attention, "FRESH", 0.01)
     return await in_database(Tab)
 
 

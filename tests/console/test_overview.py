@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 
 from runs.console.overview import last_day, tokens_today
@@ -12,12 +11,6 @@ from runs.contract.status import RunStatus
 from runs.models import Run
 from tests.console.pages import says
 from tests.factories import make_call, make_project, make_run, make_thread
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    """Figures are shared for a second."""
-    cache.clear()
 
 
 def test_an_empty_console_teaches_the_first_call(operator):
@@ -84,7 +77,6 @@ def test_an_empty_inbox_says_so(operator):
 
 def test_the_badge_counts_what_waits(operator, project):
     assert 'id="inbox-count"' in operator.get("/console/").content.decode()
-    cache.clear()
     for _ in range(2):
         make_run(make_thread(project), "requires_action")
     page = operator.get("/console/runs/").content.decode()
