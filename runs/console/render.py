@@ -21,8 +21,10 @@ from django.utils.safestring import SafeString
 
 from runs.console.desk import Desk
 from runs.console.pages import Seat
+from runs.console.run_query import PAGE, Paging, RunQuery
+from runs.console.steps import all_steps, fill_steps, message_text
 from runs.console.text import verbatim
-from runs.console.timeline import RunView, StepView, message_text, steps_of
+from runs.console.timeline import RunView, StepView
 from runs.contract.events import (
     MESSAGE_DELTA,
     RUN_CREATED,
@@ -31,7 +33,7 @@ from runs.contract.events import (
     THREAD_CREATED,
 )
 from runs.contract.roles import Role
-from runs.contract.status import AT_REST
+from runs.contract.status import AT_REST, TERMINAL
 from runs.events.log import Event
 from runs.execution.upstreams import warnings
 from runs.models import Project, Run
@@ -53,10 +55,34 @@ class Frame:
         return json.dumps({"after": self.after, "number": self.number, "content": self.content})
 
 
-def view_of(project: Project, run: Run, role: Role, events: Sequence[Event] = ()) -> RunView:
+def view_of(
+    project: Project,
+    run: Run,
+    role: Role,
+    events: Sequence[Event] = (),
+    query: RunQuery | None = None,
+) -> RunView:
     """A run as its page shows it to a role after ``events``; as the log has it without any."""
+    query = query or RunQuery()
     upto = events[-1].number if events else run.last_number
-    return RunView(run, role, steps_of(project, run, upto, events), warnings(run))
+    steps = all_steps(project, run)
+    listed = [step for step in steps if step.broke] if query.errors else steps
+    paging = Paging.of(len(listed), page_number(run, listed, query))
+    shown = listed[paging.start : paging.end]
+    on_page = {step.row.id for step in shown}
+    going_on = [step for step in steps if step.ended_at is None and step.row.id not in on_page]
+    fill_steps(project, run, [*shown, *going_on], upto, events, query.step)
+    return RunView(run, role, steps, warnings(run), query, paging, shown)
+
+
+def page_number(run: Run, listed: Sequence[StepView], query: RunQuery) -> int:
+    """The page of the list that is asked for: by its number, or by a step on it."""
+    if query.page:
+        return query.page
+    for place, step in enumerate(listed):
+        if step.row.id == query.step:
+            return place // PAGE + 1
+    return 1 if run.status in TERMINAL else len(listed)
 
 
 def only_deltas(events: Sequence[Event]) -> bool:
@@ -150,7 +176,7 @@ def state_content(view: RunView, events: Sequence[Event]) -> str:
     parts = [*head(view), *desk(view)]
     changed = [json.loads(event.data)["id"] for event in events]
     new = {json.loads(event.data)["id"] for event in events if event.name == STEP_CREATED}
-    for step in view.steps:
+    for step in view.shown:
         if step.row.id in new:
             parts.append(new_step(view, step))
         if step.row.id in changed:
@@ -184,7 +210,7 @@ def step_parts(view: RunView, step: StepView) -> list[SafeString]:
 
 def snapshot(view: RunView) -> str:
     """All live regions of the page."""
-    steps = "".join(part_html("step", view, step) for step in view.steps)
+    steps = "".join(part_html("step", view, step) for step in view.shown)
     return "".join([*head(view), partial("#steps", "innerMorph", SafeString(steps)), *desk(view)])
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runs.console.timeline import RunView, StepView
-from runs.contract.status import RunStatus
+from runs.contract.status import RunStatus, StepStatus
 
 QUEUE, WAIT, MODEL, TOOLS, OTHER = "queue", "wait", "model", "tools", "other"
 
@@ -109,7 +109,8 @@ def spend_step(spending: Spending, step: StepView, before: str) -> None:
         spending.on(MODEL, step.ended_at)
     else:
         spending.on(MODEL, row.called_at)
-        spending.on(TOOLS if step.stored else MODEL, step.ended_at)
+        waited = step.stored or row.status == StepStatus.COMPLETED
+        spending.on(TOOLS if waited else MODEL, step.ended_at)
 
 
 def doing(view: RunView) -> str:
@@ -118,7 +119,8 @@ def doing(view: RunView) -> str:
     if view.run.started_at is None:
         return QUEUE
     if last is not None and last.ended_at is None:
-        return TOOLS if last.stored else MODEL
+        waits = last.stored or view.run.status == RunStatus.REQUIRES_ACTION
+        return TOOLS if waits else MODEL
     asked = last is None or not last.writes  # the model has what it needs to go on
     by_status = {
         RunStatus.QUEUED: QUEUE,

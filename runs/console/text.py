@@ -46,6 +46,14 @@ CUT = {
     "run_failed": "the run failed",
 }
 
+#: What to do about a step that failed, by the code of its error.
+REMEDIES = {
+    "rate_limit_exceeded": "The upstream asks for fewer requests. Run it again later, or raise "
+    "the limit there.",
+    "server_error": "The run's own error says more; the server's log has all of it, under the "
+    "run's id.",
+}
+
 #: The entry of the main navigation of each page that has its own name; runs for all others.
 NAVIGATION = {
     "overview": "overview",

@@ -1,20 +1,26 @@
-"""A run as its page shows it: rows gathered, and the text of what is still being written."""
+"""A run as its page shows it: what templates ask of it and of its steps."""
 
-import itertools
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from django.urls import reverse
+
+from runs.console.payload import is_heavy
 from runs.console.provenance import Provenance
-from runs.contract.events import MESSAGE_DELTA, STEP_DELTA
+from runs.console.run_query import Paging, RunQuery
+from runs.console.text import plain_text, visible
 from runs.contract.roles import NEEDS, Role
-from runs.contract.status import ACTIVE, TERMINAL, MessageStatus, RunStatus, StepStatus
-from runs.events import log
-from runs.events.log import Event
-from runs.models import Assistant, Message, Project, Run, RunStep, ToolCall
-from runs.wire.objects import Wire
+from runs.contract.status import ACTIVE, TERMINAL, RunStatus, StepStatus
+from runs.models import Assistant, Message, Run, RunStep, ToolCall
+
+SHORT = 40  # characters of an argument that a list shows
+SCANNED = 500  # characters in which that argument is looked for
+NAMED = 3  # calls that a list names of one step
+
+#: The first argument that is no list or object, of arguments that may be cut.
+SCALAR = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*("(?:[^"\\]|\\.)*"?|-?\d[\d.eE+-]*|true|false)')
 
 
 @dataclass
@@ -32,20 +38,55 @@ class CallView:
         """The view of a stored call."""
         return cls(call.name, call.arguments, call.id, call.output, call.submitted_at)
 
+    @property
+    def argument(self) -> str:
+        """The first argument that fits into a line, as JSON."""
+        found = SCALAR.search(self.arguments[:SCANNED])
+        value = visible(found[1].replace("\n", " ")) if found else ""
+        return value if len(value) <= SHORT else f"{value[:SHORT]}…"
+
 
 @dataclass
 class StepView:
     """A step with what it made. ``text`` and ``calls`` hold what the log has so far."""
 
     row: RunStep
+    place: int = 0  # in its run, from 1
     message: Message | None = None
     text: str = ""
     calls: list[CallView] = field(default_factory=list)
+    #: Whether the page shows what it holds, and not its line alone.
+    has_body: bool = True
+
+    @property
+    def named(self) -> list[CallView]:
+        """The calls that its line names."""
+        return self.calls[:NAMED]
+
+    @property
+    def unnamed(self) -> int:
+        """How many more it has."""
+        return len(self.calls) - len(self.named)
+
+    @property
+    def broke(self) -> bool:
+        """Whether the step did not end well, and nobody asked it to end."""
+        return self.row.status in (StepStatus.FAILED, StepStatus.EXPIRED)
 
     @property
     def writes(self) -> bool:
         """Whether this step makes a message."""
         return self.row.type == "message_creation"
+
+    @cached_property
+    def written(self) -> str:
+        """The text of its message."""
+        return plain_text(self.message.content) if self.message else ""
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether that text is shown cut, or with its data named."""
+        return is_heavy(self.written)
 
     @property
     def ended_at(self) -> datetime | None:
@@ -78,6 +119,20 @@ class RunView:
     role: Role
     steps: list[StepView]
     warnings: list[str]
+    query: RunQuery = field(default_factory=RunQuery)
+    paging: Paging = field(default_factory=Paging)
+    #: The steps on the page.
+    shown: list[StepView] = field(default_factory=list)
+
+    @cached_property
+    def address(self) -> str:
+        """The address of its page."""
+        return reverse("console:run", args=[self.run.thread_id, self.run.id])
+
+    @property
+    def whole(self) -> bool:
+        """Whether the list goes on to the last step: only then can new ones be put at its end."""
+        return self.paging.last and not self.query.errors
 
     @property
     def over(self) -> bool:
@@ -139,86 +194,3 @@ class RunView:
         rows = Message.objects.for_project(run.project).filter(thread_id=run.thread_id)
         before = rows.filter(role="user", created_at__lte=run.started_at or run.created_at)
         return before.order_by("-number").first()
-
-
-def steps_of(project: Project, run: Run, upto: int, live: Sequence[Event] = ()) -> list[StepView]:
-    """The steps of ``run``, oldest first.
-
-    Rows may be newer than event number ``upto``: that is harmless, since whoever reads on
-    from there sees them brought up to date again. Text still being written is taken from
-    the log exactly up to it, so that the deltas that follow continue it. ``live`` are events
-    up to there that the log may not have yet.
-    """
-    rows = RunStep.objects.for_project(project).filter(run_id=run.id)
-    views = [StepView(row) for row in rows.order_by("number").prefetch_related("tool_calls")]
-    messages = {
-        message.id: message
-        for message in Message.objects.for_project(project).filter(run_id=run.id)
-    }
-    for view in views:
-        view.message = messages.get(view.row.message_id or "")
-        view.calls = [
-            CallView.of(call) for call in sorted(view.row.tool_calls.all(), key=lambda c: c.index)
-        ]
-    unfinished = {key: view for view in views for key in open_ids(view)}
-    if unfinished:
-        fill(unfinished, so_far(run.id, upto, live))
-    return views
-
-
-def open_ids(view: StepView) -> Iterator[str]:
-    """The id under which the log has what this step is still writing, if it is."""
-    if view.message is not None and view.message.status == MessageStatus.IN_PROGRESS:
-        yield view.message.id
-    if not view.writes and not view.calls and view.row.status == StepStatus.IN_PROGRESS:
-        yield view.row.id
-
-
-def so_far(run_id: str, upto: int, live: Sequence[Event]) -> Iterator[Event]:
-    """The deltas of a run up to and including number ``upto``: those of the log, then those
-    of ``live`` that are newer."""
-    after = 0
-    for event in itertools.chain(logged(run_id), live):
-        if after < event.number <= upto:
-            after = event.number
-            if event.name in (MESSAGE_DELTA, STEP_DELTA):
-                yield event
-
-
-def logged(run_id: str) -> Iterator[Event]:
-    """All events of a run's log."""
-    after, more = 0, True
-    while more and (page := log.read_after(run_id, after)):
-        yield from page.events
-        after, more = (page.events[-1].number if page.events else after), page.more
-
-
-def fill(unfinished: Mapping[str, StepView], deltas: Iterable[Event]) -> None:
-    """Add to each unfinished step what the log has of it."""
-    for delta in deltas:
-        wire = json.loads(delta.data)
-        view = unfinished.get(wire["id"])
-        if view is None:
-            continue
-        if delta.name == MESSAGE_DELTA:
-            view.text += message_text(wire)
-        else:
-            for piece in wire["delta"]["step_details"]["tool_calls"]:
-                add_call_piece(view.calls, piece)
-
-
-def message_text(wire: Wire) -> str:
-    """The characters a message delta adds."""
-    return "".join(
-        part["text"].get("value", "") if part["type"] == "text" else part.get("refusal", "")
-        for part in wire["delta"]["content"]
-    )
-
-
-def add_call_piece(calls: list[CallView], piece: Wire) -> None:
-    """Add a delta of a tool call to the calls so far."""
-    while len(calls) <= piece["index"]:
-        calls.append(CallView())
-    call, function = calls[piece["index"]], piece["function"]
-    call.name = call.name or function.get("name", "")
-    call.arguments += function.get("arguments", "")

@@ -7,6 +7,7 @@ from runs.console.views import (
     assistants,
     bulk,
     desk,
+    events,
     home,
     keys,
     members,
@@ -15,6 +16,7 @@ from runs.console.views import (
     run,
     runs,
     settings,
+    steps,
     threads,
 )
 
@@ -33,6 +35,16 @@ urlpatterns = [
     path("threads/<str:thread_id>/", threads.thread, name="thread"),
     path("threads/<str:thread_id>/messages/", threads.add, name="add-message"),
     path("threads/<str:thread_id>/runs/<str:run_id>/", run.run, name="run"),
+    path("threads/<str:thread_id>/runs/<str:run_id>/events/", events.events, name="events"),
+    path(
+        "threads/<str:thread_id>/runs/<str:run_id>/export.<str:form>", events.export, name="export"
+    ),
+    path("threads/<str:thread_id>/runs/<str:run_id>/steps/<str:step_id>/", steps.step, name="step"),
+    path(
+        "threads/<str:thread_id>/runs/<str:run_id>/steps/<str:step_id>/<str:place>/",
+        steps.step_text,
+        name="step-text",
+    ),
     path("threads/<str:thread_id>/runs/<str:run_id>/cancel/", run.cancel, name="cancel"),
     path("threads/<str:thread_id>/runs/<str:run_id>/outputs/", desk.submit, name="outputs"),
     path("threads/<str:thread_id>/runs/<str:run_id>/outputs/fill/", desk.fill, name="fill-outputs"),

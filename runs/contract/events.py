@@ -34,3 +34,19 @@ def run_event(status: RunStatus) -> str:
 def step_event(status: StepStatus) -> str:
     """``thread.run.step.<status>``."""
     return f"thread.run.step.{status}"
+
+
+#: All that a log can hold.
+NAMES = (
+    THREAD_CREATED,
+    RUN_CREATED,
+    *(run_event(status) for status in RunStatus),
+    STEP_CREATED,
+    STEP_DELTA,
+    *(step_event(status) for status in StepStatus),
+    MESSAGE_CREATED,
+    MESSAGE_IN_PROGRESS,
+    MESSAGE_DELTA,
+    MESSAGE_COMPLETED,
+    MESSAGE_INCOMPLETE,
+)

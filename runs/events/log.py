@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from runs.contract.events import MESSAGE_DELTA
@@ -138,6 +139,37 @@ def read_after(run_id: str, after: int, chunks: int = CHUNKS_PER_READ) -> Page |
         bodies += some
         size += sum(map(len, some))
     return Page(list(parse(bodies, after)), more, RunStatus(found[0]), found[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event of a log, and when it was committed."""
+
+    event: Event
+    at: datetime
+
+
+def entries(run_id: str, after: int, most: int, name: str = "") -> list[Entry]:
+    """At most ``most`` events past ``after``, oldest first; if ``name`` is given, those alone."""
+    rows = EventChunk.objects.filter(run_id=run_id, last_number__gt=after)
+    if name:
+        rows = rows.filter(body__contains=f"\nevent: {name}\n")
+    found: list[Entry] = []
+    chunks = rows.order_by("last_number").values_list("body", "created_at")
+    for body, at in chunks.iterator(chunk_size=20):  # each may be large
+        events = parse([body], after)
+        found += [Entry(event, at) for event in events if name in ("", event.name)]
+        if len(found) >= most:
+            break
+    return found[:most]
+
+
+def everything(run_id: str) -> Iterator[Event]:
+    """All events of a run's log."""
+    after, more = 0, True
+    while more and (page := read_after(run_id, after)):
+        yield from page.events
+        after, more = (page.events[-1].number if page.events else after), page.more
 
 
 def parse(bodies: Iterable[str], after: int) -> Iterable[Event]:

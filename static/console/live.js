@@ -29,7 +29,6 @@
   }
 
   const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
-  window.runsite = { lasted, say }; // for the scripts of single pages
 
   function tick() {
     const live = $("#live[hx-ws\\:connect]");
@@ -40,24 +39,7 @@
     if (live && state !== "live") return;
     for (const time of $$("[data-since]")) say(time, lasted(now() - Number(time.dataset.since)));
     for (const time of $$("[data-ago]")) say(time, ago(now() / 1000 - Number(time.dataset.ago)));
-    bars();
     document.dispatchEvent(new CustomEvent("tick", { detail: now() }));
-  }
-
-  // --- time bars: lengths are data, set through CSSOM because inline style is not allowed ---
-
-  function bars() {
-    const head = $("#run-head");
-    if (!head) return;
-    const from = Number(head.dataset.created);
-    const total = Math.max(Number(head.dataset.ended || now()) - from, 1);
-    for (const line of $$(".step-line")) {
-      const start = Number(line.dataset.start) - from;
-      const end = Number(line.dataset.end || head.dataset.ended || now()) - from;
-      const bar = $(".bar span", line);
-      bar.style.setProperty("--from", Math.min(start / total, 0.99).toFixed(4));
-      bar.style.setProperty("--share", Math.max((end - start) / total, 0).toFixed(4));
-    }
   }
 
   // --- connection ---
@@ -76,7 +58,7 @@
     if (!pill) return;
     pill.dataset.state = next;
     say(pill, words[next]);
-    $("#steps").classList.toggle("stale", next !== "live" && next !== "finished");
+    document.body.classList.toggle("stale", next !== "live" && next !== "finished");
   }
 
   const cursor = () => Number($("#cursor").dataset.number);
@@ -181,7 +163,7 @@
     scheduled = true;
     requestAnimationFrame(() => {
       scheduled = false;
-      const last = $("#steps").lastElementChild;
+      const last = $("#steps")?.lastElementChild;
       if (last && !$(".desk form") && last.getBoundingClientRect().bottom > innerHeight - 40) {
         window.scrollBy(0, last.getBoundingClientRect().bottom - innerHeight + 80);
       }
@@ -273,6 +255,8 @@
     setTimeout(() => button.classList.remove("copied"), 1200);
   }
 
+  window.runsite = { $, $$, lasted, say, copyText, toast }; // for the scripts of single pages
+
   // A login link: the token stands after the #, which no server or log ever sees.
   const enter = $("#enter-form");
   if (enter && location.hash.length > 1) {
@@ -282,7 +266,6 @@
   }
 
   focusMarked();
-  bars();
   tick();
   setInterval(tick, 1000);
 })();

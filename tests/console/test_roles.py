@@ -12,7 +12,7 @@ from runs.console.urls import urlpatterns
 from runs.contract.roles import GIVEN, NEEDS, Role
 from runs.models import Member, Project
 from tests.console.pages import says, url
-from tests.factories import make_key, make_project, make_run, make_thread
+from tests.factories import make_key, make_project, make_run, make_step, make_thread
 
 #: Routes before the sign-in, or of everybody.
 OPEN = {"enter", "login", "logout", "theme"}
@@ -37,6 +37,9 @@ def addresses(project: Project) -> Iterator[tuple[str, str]]:
     )
     run = make_run(make_thread(project))
     ids = {
+        "step_id": make_step(run).id,
+        "place": "message",
+        "form": "json",
         "run_id": run.id,
         "thread_id": run.thread_id,
         "key_id": make_key(project)[0].id,

@@ -7,17 +7,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from runs import operations
+from runs.console import export, finding
 from runs.console.desk import Desk
 from runs.console.neighbours import neighbours_of
-from runs.console.pages import (
-    ConsoleRequest,
-    find,
-    form_of,
-    member_only,
-    page,
-)
+from runs.console.pages import ConsoleRequest, find, form_of, member_only, page
+from runs.console.payload import payload_of
 from runs.console.render import view_of
+from runs.console.run_query import RunQuery
 from runs.console.text import STATUS_WORDS
+from runs.console.timeline import RunView
 from runs.contract.errors import NotCancellable
 from runs.contract.status import RunStatus
 from runs.models import Project, Run, Thread
@@ -27,7 +25,13 @@ from runs.models import Project, Run, Thread
 @require_GET
 def run(request: ConsoleRequest, project: Project, thread_id: str, run_id: str) -> HttpResponse:
     """One run, live."""
-    return run_page(request, project, find_run(project, thread_id, run_id))
+    found = find_run(project, thread_id, run_id)
+    query = RunQuery.of(request.GET)
+    if query.view == "events":
+        return redirect("console:events", thread_id, run_id)
+    if query.view == "json":
+        return json_page(request, project, found, query)
+    return run_page(request, project, found, query=query)
 
 
 @form_of("run", "thread_id", "run_id")
@@ -61,16 +65,36 @@ def run_page(
     found: Run,
     desk: Desk | None = None,
     status: int = 200,
+    query: RunQuery | None = None,
 ) -> HttpResponse:
     """A run's page; ``desk`` if its form was refused."""
-    view = view_of(project, found, request.role)
+    view = view_of(project, found, request.role, query=query)
     context = {
         "view": view,
         "run": found,
         "desk": desk or Desk.of(view),
         "socket": f"/console/ws/runs/{found.id}/?after={found.last_number}",
-        "short": request.build_absolute_uri(reverse("console:short", args=[found.id])),
+        "short": short_link(request, found),
+        "matches": finding.matches(project, view),
+        "errors": finding.errors(view),
         "waiting": RunStatus.REQUIRES_ACTION,
         "neighbours": neighbours_of(project, found, request.GET.get("list")),
     }
     return page(request, project, "console/run.html", context, status=status)
+
+
+def json_page(
+    request: ConsoleRequest, project: Project, found: Run, query: RunQuery
+) -> HttpResponse:
+    """A run, its steps and messages as the API has them."""
+    context = {
+        "run": found,
+        "view": RunView(found, request.role, [], [], query),
+        "json": payload_of(export.as_json(project, found)),
+    }
+    return page(request, project, "console/run_json.html", context)
+
+
+def short_link(request: ConsoleRequest, found: Run) -> str:
+    """The address of a run that needs no thread."""
+    return request.build_absolute_uri(reverse("console:short", args=[found.id]))
