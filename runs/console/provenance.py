@@ -8,7 +8,7 @@ from typing import Any
 from runs.console.differences import NAMES, Change, as_text, changes
 from runs.models import Assistant, AssistantVersion, Run
 from runs.operations.assistants import settings_of
-from runs.operations.runs import INHERITED
+from runs.operations.run_settings import INHERITED
 
 #: The settings that a run page lists, with what counts where nobody says anything.
 DEFAULTS = {

@@ -1,6 +1,7 @@
 """Filters and tags that the console's templates share."""
 
 import functools
+import secrets
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
@@ -213,6 +214,35 @@ def explain_incomplete(run: Run) -> str:
     if reason == "max_completion_tokens" and run.max_completion_tokens is None:
         return text.UPSTREAM_LIMIT
     return text.INCOMPLETE.get(reason, "The model stopped before it was done.")
+
+
+@register.simple_tag
+def form_key() -> str:
+    """What a form is known by that is sent twice."""
+    return secrets.token_urlsafe(16)
+
+
+@register.filter
+def figure(value: float | None, unit: str) -> str:
+    """A figure with its unit; a dash where it is not known."""
+    if value is None:
+        return "\u2013"
+    return text.duration(value) if unit == "seconds" else text.count(int(value))
+
+
+@register.filter
+def delta(value: float | None, unit: str) -> str:
+    """A difference with its sign and unit."""
+    if value is None:
+        return "\u2013"
+    sign = "+" if value > 0 else "\u2212" if value < 0 else "±"
+    return f"{sign}{figure(abs(value), unit)}{' tokens' if unit == 'tokens' else ''}"
+
+
+@register.filter
+def at(items: list[Any], index: int) -> Any:
+    """The item at this place."""
+    return items[index]
 
 
 @register.filter

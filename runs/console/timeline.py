@@ -22,6 +22,8 @@ NAMED = 3  # calls that a list names of one step
 #: The first argument that is no list or object, of arguments that may be cut.
 SCALAR = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*("(?:[^"\\]|\\.)*"?|-?\d[\d.eE+-]*|true|false)')
 
+RERUNS = 20  # shown of a run
+
 
 @dataclass
 class CallView:
@@ -173,6 +175,18 @@ class RunView:
     def provenance(self) -> Provenance:
         """Its settings, and where each comes from."""
         return Provenance(self.run, self.assistant)
+
+    @cached_property
+    def reruns(self) -> list[Run]:
+        """The newest runs that repeat this one's input."""
+        rows = Run.objects.for_project(self.run.project).filter(rerun_of=self.run.id)
+        return list(rows.order_by("-number")[:RERUNS])
+
+    @cached_property
+    def original(self) -> Run | None:
+        """The run whose input this one repeats, unless it was deleted."""
+        rows = Run.objects.for_project(self.run.project)
+        return rows.filter(id=self.run.rerun_of).first() if self.run.rerun_of else None
 
     @cached_property
     def ahead(self) -> Run | None:

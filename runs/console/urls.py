@@ -4,8 +4,10 @@ from django.urls import path
 
 from runs.console.views import (
     access,
+    again,
     assistants,
     bulk,
+    compare,
     desk,
     events,
     home,
@@ -29,6 +31,8 @@ urlpatterns = [
     path("runs/bulk/", bulk.bulk, name="bulk"),
     path("runs/live/", runs.live, name="runs-live"),
     path("runs/new/", new_run.new_run, name="new-run"),
+    path("runs/new/preview/", new_run.preview, name="preview-run"),
+    path("compare/", compare.compare, name="compare"),
     path("go/", runs.go, name="go"),
     path("r/<str:run_id>/", runs.short, name="short"),
     path("threads/", threads.thread_list, name="threads"),
@@ -46,6 +50,8 @@ urlpatterns = [
         name="step-text",
     ),
     path("threads/<str:thread_id>/runs/<str:run_id>/cancel/", run.cancel, name="cancel"),
+    path("threads/<str:thread_id>/runs/<str:run_id>/code/", again.run_code, name="run-code"),
+    path("threads/<str:thread_id>/runs/<str:run_id>/rerun/", again.rerun, name="rerun"),
     path("threads/<str:thread_id>/runs/<str:run_id>/outputs/", desk.submit, name="outputs"),
     path("threads/<str:thread_id>/runs/<str:run_id>/outputs/fill/", desk.fill, name="fill-outputs"),
     path("assistants/", assistants.assistants, name="assistants"),

@@ -131,6 +131,7 @@ class NotJson(ApiError):
             f"We could not parse the JSON body of your request. {reason} "
             "The API expects a JSON object in UTF-8."
         )
+        self.reason = reason
 
 
 class ThreadBusy(ApiError):

@@ -44,6 +44,8 @@ class Run(models.Model):
     assistant_version = models.PositiveIntegerField(null=True)
     #: Names of the settings that its own request gave; null where that is not known.
     given = models.JSONField(null=True)
+    #: The run whose input this one repeats. An id without a constraint: it can be deleted.
+    rerun_of = models.CharField(max_length=64, null=True)  # noqa: DJ001  null: of none
     #: The API key that created it. An id without a constraint: keys can be deleted.
     key_id = models.CharField(max_length=64, null=True)  # noqa: DJ001  null: made in the console
 
@@ -121,6 +123,9 @@ class Run(models.Model):
             models.Index(fields=["project", "model", "number"], name="run_of_model"),
             models.Index("project", ENDED_AT, name="run_by_end"),
             models.Index(fields=["thread", "number"], name="run_of_thread"),
+            models.Index(
+                fields=["rerun_of"], condition=Q(rerun_of__isnull=False), name="run_again"
+            ),
             models.Index(
                 fields=["thread", "number"], condition=Q(in_line=True), name="run_in_line"
             ),

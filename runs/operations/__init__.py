@@ -30,6 +30,7 @@ from runs.operations.members import (
     set_role,
 )
 from runs.operations.output_schemas import remove_output_schema, set_output_schema
+from runs.operations.reruns import rerun
 from runs.operations.runs import (
     Submission,
     cancel_run,
@@ -73,6 +74,7 @@ __all__ = [
     "projects_of",
     "remove_member",
     "remove_output_schema",
+    "rerun",
     "revoke_key",
     "role_in",
     "set_environment_key",

@@ -29,7 +29,8 @@ from runs.lifecycle import runs as lifecycle
 from runs.lifecycle.steps import end_step
 from runs.models import ApiKey, Assistant, Project, Run, Thread, ToolCall
 from runs.models.database import now
-from runs.operations.assistants import default_resources, find_assistant
+from runs.operations.assistants import find_assistant
+from runs.operations.run_settings import SETTINGS, resolved
 from runs.operations.stale import again_if_stale
 from runs.operations.threads import (
     active_run,
@@ -41,29 +42,8 @@ from runs.operations.threads import (
 )
 from runs.wire.objects import run_object, thread_object
 
-#: Settings that a run takes from its assistant unless its own body gives them.
-INHERITED = (
-    "model",
-    "instructions",
-    "tools",
-    "temperature",
-    "top_p",
-    "response_format",
-    "reasoning_effort",
-)
 #: The columns of a call that a submission fills.
 SUBMITTED = ("output", "submitted_at", "submitted_by_user", "submitted_by_key")
-#: Settings that only a run has.
-OWN = ("tool_choice", "truncation_strategy", "max_prompt_tokens", "max_completion_tokens")
-#: All that a request can give of them.
-SETTINGS = (
-    *INHERITED,
-    *OWN,
-    "additional_instructions",
-    "parallel_tool_calls",
-    "metadata",
-    "tool_resources",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +54,14 @@ class Submission:
     after: int
 
 
-def create_run(thread: Thread, fields: dict[str, Any], key: ApiKey | None = None) -> Run:
-    """Start a run on a thread; it is ``queued`` when this returns. ``key``: who asks for it.
+def create_run(
+    thread: Thread,
+    fields: dict[str, Any],
+    key: ApiKey | None = None,
+    rerun_of: str | None = None,
+) -> Run:
+    """Start a run on a thread; it is ``queued`` when this returns. ``key``: who asks for it;
+    ``rerun_of``: the id of the run whose input it repeats, perhaps with changes.
 
     ``on_active_run`` (``OnActiveRun``) says what becomes of it if the thread is busy: it is
     refused, stands in line, or has all others cancelled.
@@ -87,13 +73,16 @@ def create_run(thread: Thread, fields: dict[str, Any], key: ApiKey | None = None
     """
     assistant = find_assistant(thread.project, fields["assistant_id"])
     with transaction.atomic():
-        return start(thread, assistant, fields, [], key)
+        return start(thread, assistant, fields, [], key, rerun_of)
 
 
 def create_thread_and_run(
-    project: Project, fields: dict[str, Any], key: ApiKey | None = None
+    project: Project,
+    fields: dict[str, Any],
+    key: ApiKey | None = None,
+    rerun_of: str | None = None,
 ) -> Run:
-    """Create a thread from ``fields["thread"]`` and start a run on it.
+    """Create a thread from ``fields["thread"]`` and start a run on it, as :func:`create_run`.
 
     Raises:
         NotFound: the assistant does not exist; then there is no thread either.
@@ -101,7 +90,8 @@ def create_thread_and_run(
     assistant = find_assistant(project, fields["assistant_id"])
     with transaction.atomic():
         thread = create_thread(project, fields.get("thread") or {})
-        return start(thread, assistant, fields, [(THREAD_CREATED, thread_object(thread))], key)
+        created = [(THREAD_CREATED, thread_object(thread))]
+        return start(thread, assistant, fields, created, key, rerun_of)
 
 
 def start(
@@ -110,6 +100,7 @@ def start(
     fields: dict[str, Any],
     before: Sequence[Fact],
     key: ApiKey | None,
+    rerun_of: str | None,
 ) -> Run:
     """Insert the run with its messages and first events, and hint the engine.
 
@@ -128,6 +119,7 @@ def start(
         assistant_version=assistant.version or None,
         given=[name for name in SETTINGS if fields.get(name) is not None],
         key_id=key.id if key else None,
+        rerun_of=rerun_of,
         created_at=at,
         expires_at=at
         + timedelta(seconds=fields.get("expires_in") or settings.RUNSITE_RUN_LIFETIME),
@@ -144,11 +136,16 @@ def start(
         if busy is None:
             raise
         raise ThreadBusy(thread.id, busy.id) from conflict
+    begin(run, before)
+    return run
+
+
+def begin(run: Run, before: Sequence[Fact]) -> None:
+    """Write the first events of a run that was inserted, and hint the engine if it can go."""
     facts = [*before, (RUN_CREATED, run_object(run)), run_fact(run)]
     hub.publish_on_commit(run.id, log.write(run, facts))
-    if not in_line:
+    if not run.in_line:
         engines.current().kick(run.id)
-    return run
 
 
 def must_wait(thread: Thread, policy: OnActiveRun) -> bool:
@@ -182,21 +179,6 @@ def cancel_all(thread: Thread) -> bool:
             hub.publish_on_commit(run.id, end(run, RunStatus.CANCELLED))
         free = free and run.status in TERMINAL
     return free
-
-
-def resolved(assistant: Assistant, fields: dict[str, Any]) -> dict[str, Any]:
-    """The settings the run really has: its own, else the assistant's, else the default."""
-    given = {name: value for name, value in fields.items() if value is not None}
-    settled = {name: given.get(name, getattr(assistant, name)) for name in INHERITED}
-    settled |= {name: given.get(name) for name in OWN}
-    texts = (settled["instructions"], given.get("additional_instructions"))
-    settled["instructions"] = "\n\n".join(text for text in texts if text) or None
-    settled["parallel_tool_calls"] = given.get("parallel_tool_calls", True)
-    settled["metadata"] = given.get("metadata", {})
-    settled["tool_resources"] = given.get(
-        "tool_resources", assistant.tool_resources or default_resources(settled["tools"])
-    )
-    return settled
 
 
 def update_run(run: Run, fields: dict[str, Any]) -> Run:

@@ -30,9 +30,9 @@ def start(api: httpx.Client, model: str = DEMO, text: str = "Hello", **fields: o
 def create_run(page: Page, model: str, message: str, tools: str = "") -> None:
     """Fill the form for a new run and send it."""
     page.goto("/console/runs/new/")
-    page.get_by_label("Model").fill(model)
-    page.get_by_label("Message").fill(message)
-    page.get_by_label("Functions").fill(tools)
+    page.get_by_label("Model", exact=True).fill(model)
+    page.get_by_label("Message", exact=True).fill(message)
+    page.get_by_label("Functions", exact=True).fill(tools)
     page.get_by_role("button", name="Start run").click()
 
 

@@ -10,10 +10,10 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
 
 from runs import operations
+from runs.console.ad_hoc import ad_hoc_assistant
 from runs.console.forms import MessageForm
 from runs.console.pages import ConsoleRequest, base_url, find, form_of, member_only, page
 from runs.console.paging import page_of
-from runs.console.views.new_run import ad_hoc_assistant
 from runs.contract.errors import ApiError
 from runs.contract.status import ACTIVE
 from runs.models import Message, Project, Run, Thread
