@@ -68,6 +68,8 @@ NAVIGATION = {
     "assistant-versions": "assistants",
     "restore-assistant": "assistants",
     "delete-assistant": "assistants",
+    "output-schemas": "assistants",
+    "output-schema": "assistants",
     "keys": "keys",
     "members": "members",
     "member": "members",

@@ -67,6 +67,8 @@ NEEDS: Mapping[str, Needs] = {
     "delete-assistant": Needs(_R, _O),
     "assistant-versions": Needs(_R, None),
     "restore-assistant": Needs(_R, _O),
+    "output-schemas": Needs(_R, _O),
+    "output-schema": Needs(_R, _O),
     "keys": Needs(_A, _A),
     "revoke": Needs(_A, _A),
     "members": Needs(_A, _A),

@@ -32,7 +32,11 @@ def check_schema(schema: Any) -> Schema:
     """
     if not isinstance(schema, dict):
         raise WrongSchema("A schema is a JSON object.")
-    if len(write_json(schema)) > SCHEMA_TEXT:
+    try:
+        size = len(write_json(schema))
+    except (ValueError, RecursionError) as error:
+        raise WrongSchema("This is not JSON that can be stored.") from error
+    if size > SCHEMA_TEXT:
         raise WrongSchema(f"A schema has at most {SCHEMA_TEXT} characters.")
     for depth, part in walk(schema):
         check_part(part, depth)

@@ -57,7 +57,7 @@ def test_a_function_with_a_schema_is_answered_by_a_form(operator, run):
     said = says(page)
     assert "Temperature (°C) (required)" in said
     assert "Now" in said
-    assert 'placeholder="21.5"' in page.content.decode()
+    assert 'placeholder="such as 21.5"' in page.content.decode()
     assert "Written as JSON: its schema has “minProperties”." in said
     fields = fields_of(page)
     assert fields["mode-0"] == "form"

@@ -11,6 +11,7 @@ from django.urls import reverse
 from runs.console.urls import urlpatterns
 from runs.contract.roles import GIVEN, NEEDS, Role
 from runs.models import Member, Project
+from runs.operations import set_output_schema
 from tests.console.pages import says, url
 from tests.factories import make_key, make_project, make_run, make_step, make_thread
 
@@ -44,6 +45,7 @@ def addresses(project: Project) -> Iterator[tuple[str, str]]:
         "thread_id": run.thread_id,
         "key_id": make_key(project)[0].id,
         "number": other.number,
+        "schema_number": set_output_schema(project, "get_weather", {}).number,
         "assistant_id": run.assistant_id,
         "version": 1,
     }
