@@ -28,7 +28,7 @@ from runs.console.attention import attention
 from runs.console.pages import Seat, seat_of, with_id
 from runs.console.zones import zone_of
 from runs.contract.limits import KEEP_ALIVE_SECONDS
-from runs.contract.roles import NEEDS, Role
+from runs.contract.roles import NEEDS
 from runs.contract.status import TERMINAL
 from runs.events.follow import follow
 from runs.events.log import Event
@@ -95,8 +95,16 @@ class PageConsumer(AsyncWebsocketConsumer):
         if time.monotonic() - self.checked_at < KEEP_ALIVE_SECONDS:
             return None
         self.checked_at = time.monotonic()
-        role = await in_database(role_now, self.scope, seat.project)
-        return SIGN_IN if role is None else None if role == seat.role else DRAIN
+        found = await in_database(self.seat_now, seat)
+        return SIGN_IN if found is None else None if found == seat else DRAIN
+
+    def seat_now(self, seat: Seat) -> Seat | None:
+        """Where the session sits by now, in the same project; None if it may not read this."""
+        user, _ = signed_in(self.scope)
+        if not isinstance(user, User) or not user.is_active:
+            return None
+        role = role_in(seat.project, user)
+        return replace(seat, role=role) if role is not None else None
 
 
 class AttentionConsumer(PageConsumer):
@@ -116,12 +124,9 @@ class AttentionConsumer(PageConsumer):
             if (code := await self.no_longer(seat)) is not None:
                 return code
 
-    async def no_longer(self, seat: Seat) -> int | None:
-        """As for every page; besides, the session may have gone on in another project."""
-        due = time.monotonic() - self.checked_at >= KEEP_ALIVE_SECONDS
-        code = await super().no_longer(seat)
-        moved = due and await in_database(admitted, self.scope, self.route) != seat
-        return code if code is not None or not moved else DRAIN
+    def seat_now(self, seat: Seat) -> Seat | None:
+        """Where the session sits by now, in whatever project."""
+        return admitted(self.scope, self.route)
 
 
 class RunConsumer(PageConsumer):
@@ -171,12 +176,6 @@ def admitted(scope: Any, route: str) -> Seat | None:
     if seat is None or not seat.role.covers(NEEDS[route].get):
         return None
     return replace(seat, zone=zone_of(scope["cookies"]))
-
-
-def role_now(scope: Any, project: Project) -> Role | None:
-    """What a scope's user is in a project by now; None: nothing, or they have signed out."""
-    user, _ = signed_in(scope)
-    return role_in(project, user) if isinstance(user, User) and user.is_active else None
 
 
 def signed_in(scope: Any) -> tuple[User | AnonymousUser, Mapping[str, Any]]:
