@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from runs.console import text, zones
+from runs.console import costs, text, zones
 from runs.console.markdown import to_html
 from runs.console.shortcuts import GROUPS, Shortcut
 from runs.console.text import verbatim
@@ -37,6 +37,8 @@ register.filter("markdown", to_html)
 register.filter("verbatim", verbatim)
 register.filter("exact", zones.exact)
 register.filter("time_of_day", zones.time_of_day)
+register.filter("money", costs.money)
+register.filter("rate", costs.figure)
 
 
 @register.filter

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from django.urls import reverse
 
+from runs.console.costs import PriceList
 from runs.console.payload import is_heavy
 from runs.console.provenance import Provenance
 from runs.console.run_query import Paging, RunQuery
@@ -187,6 +188,11 @@ class RunView:
         """The run whose input this one repeats, unless it was deleted."""
         rows = Run.objects.for_project(self.run.project)
         return rows.filter(id=self.run.rerun_of).first() if self.run.rerun_of else None
+
+    @cached_property
+    def cost(self) -> str:
+        """What it has cost, in words; empty without a price."""
+        return PriceList.of(self.run.project).cost_of(self.run) if self.run.usage else ""
 
     @cached_property
     def ahead(self) -> Run | None:

@@ -15,12 +15,14 @@ from runs.console.views import (
     members,
     new_run,
     output_schemas,
+    prices,
     projects,
     run,
     runs,
     settings,
     steps,
     threads,
+    usage,
 )
 
 app_name = "console"
@@ -67,6 +69,10 @@ urlpatterns = [
     ),
     path("outputs/", output_schemas.schemas, name="output-schemas"),
     path("outputs/<int:schema_number>/", output_schemas.schema, name="output-schema"),
+    path("usage/", usage.usage, name="usage"),
+    path("prices/", prices.prices, name="prices"),
+    path("prices/import/", prices.take, name="import-prices"),
+    path("prices/<int:number>/", prices.remove, name="price"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<str:key_id>/revoke/", keys.revoke, name="revoke"),
     path("members/", members.members, name="members"),

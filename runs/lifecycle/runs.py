@@ -14,6 +14,7 @@ from django.db.models import Q
 from runs.contract.limits import NUMBER_JUMP
 from runs.contract.status import DRIVEN, MOVES, STAMP, TERMINAL, RunStatus
 from runs.events.log import StaleRun
+from runs.lifecycle.usage import note_usage
 from runs.models import Run
 from runs.models.database import now
 
@@ -40,7 +41,8 @@ def move(run: Run, to: RunStatus, **fields: Any) -> Run:
     """Move ``run`` to status ``to`` and set ``fields`` with it.
 
     The first entry into a status is stamped with the database's time. A run that ends or
-    waits is nobody's: its lease is cleared. One that ends stands in no line any more.
+    waits is nobody's: its lease is cleared. One that ends stands in no line any more, and what it
+    took is noted: the caller's transaction has both.
 
     Raises:
         IllegalMove: the status table has no such move.
@@ -55,7 +57,10 @@ def move(run: Run, to: RunStatus, **fields: Any) -> Run:
         fields |= {"required_action": None, "in_line": False, "line_messages": None}
     if to not in DRIVEN:
         fields |= {"lease_owner": "", "lease_until": None}
-    return write(run, status=to, **fields)
+    write(run, status=to, **fields)
+    if to in TERMINAL:
+        note_usage(run)
+    return run
 
 
 def write(run: Run, guard: Q = ANYTHING, **fields: Any) -> Run:

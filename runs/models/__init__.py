@@ -7,6 +7,7 @@ from runs.models.idempotency import IdempotencyKey
 from runs.models.output_schema import OutputSchema
 from runs.models.run import Run, RunStep, ToolCall
 from runs.models.thread import Message, Thread
+from runs.models.usage import Price, UsageEntry
 
 __all__ = [
     "ApiKey",
@@ -18,9 +19,11 @@ __all__ = [
     "Member",
     "Message",
     "OutputSchema",
+    "Price",
     "Project",
     "Run",
     "RunStep",
     "Thread",
     "ToolCall",
+    "UsageEntry",
 ]

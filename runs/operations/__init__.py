@@ -30,6 +30,7 @@ from runs.operations.members import (
     set_role,
 )
 from runs.operations.output_schemas import remove_output_schema, set_output_schema
+from runs.operations.prices import add_prices, remove_price
 from runs.operations.reruns import rerun
 from runs.operations.runs import (
     Submission,
@@ -55,6 +56,7 @@ __all__ = [
     "Submission",
     "add_member",
     "add_message",
+    "add_prices",
     "cancel_run",
     "create_assistant",
     "create_key",
@@ -75,6 +77,7 @@ __all__ = [
     "remove_member",
     "remove_output_schema",
     "rerun",
+    "remove_price",
     "revoke_key",
     "role_in",
     "set_environment_key",

@@ -60,7 +60,7 @@ def test_pages_keep_the_search_and_take_a_fixed_number_of_queries(
 ):
     rows = [make_assistant(project, name=f"a & {n}") for n in range(ROWS + 1)]
     make_run(make_thread(project), "completed", rows[-1])
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         page = operator.get("/console/assistants/", {"q": "a &"}).content.decode()
     assert f"?q=a%20%26&amp;after={rows[1].id}" in page
     assert "a &amp; 0<" in operator.get(f"/console/assistants/?after={rows[1].id}").content.decode()

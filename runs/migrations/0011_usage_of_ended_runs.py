@@ -1,0 +1,52 @@
+"""Note what the runs took that have ended already."""
+
+from datetime import UTC
+from typing import Any
+
+from django.db import migrations
+
+ENDED = ("completed", "incomplete", "failed", "cancelled", "expired")
+BATCH = 500
+COLUMNS = (
+    "id", "project_id", "model", "assistant_id", "key_id", "status", "usage", "created_at",
+    "completed_at", "failed_at", "cancelled_at", "expired_at",
+)  # fmt: skip
+
+
+def note(apps: Any, schema_editor: Any) -> None:
+    """One entry for each ended run that has none."""
+    runs = apps.get_model("runs", "Run").objects.filter(status__in=ENDED)
+    entries = apps.get_model("runs", "UsageEntry")
+    found = runs.order_by("number").only(*COLUMNS).iterator(chunk_size=BATCH)
+    batch = []
+    for run in found:
+        batch.append(entries(**columns(run)))
+        if len(batch) == BATCH:
+            entries.objects.bulk_create(batch, ignore_conflicts=True)
+            batch = []
+    entries.objects.bulk_create(batch, ignore_conflicts=True)
+
+
+def columns(run: Any) -> dict[str, Any]:
+    """The columns of the entry of a run."""
+    ended = run.completed_at or run.failed_at or run.cancelled_at or run.expired_at
+    spent = run.usage or {}
+    return {
+        "project_id": run.project_id,
+        "run_id": run.id,
+        "day": run.created_at.astimezone(UTC).date(),
+        "model": run.model,
+        "assistant_id": run.assistant_id,
+        "key_id": run.key_id,
+        "status": run.status,
+        "seconds": (ended - run.created_at).total_seconds() if ended else 0.0,
+        "input_tokens": spent.get("prompt_tokens", 0),
+        "cached_tokens": (spent.get("prompt_token_details") or {}).get("cached_tokens", 0),
+        "output_tokens": spent.get("completion_tokens", 0),
+    }
+
+
+class Migration(migrations.Migration):
+    dependencies = [("runs", "0010_usage_and_prices")]
+
+    operations = [migrations.RunPython(note, migrations.RunPython.noop)]
