@@ -8,6 +8,7 @@ from runs.models.output_schema import OutputSchema
 from runs.models.run import Run, RunStep, ToolCall
 from runs.models.thread import Message, Thread
 from runs.models.usage import Price, UsageEntry
+from runs.models.view import SavedView
 
 __all__ = [
     "ApiKey",
@@ -23,6 +24,7 @@ __all__ = [
     "Project",
     "Run",
     "RunStep",
+    "SavedView",
     "Thread",
     "ToolCall",
     "UsageEntry",

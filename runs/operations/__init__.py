@@ -48,6 +48,7 @@ from runs.operations.threads import (
     update_message,
     update_thread,
 )
+from runs.operations.views import delete_view, rename_view, save_view
 
 __all__ = [
     "Answer",
@@ -67,6 +68,7 @@ __all__ = [
     "delete_assistant",
     "delete_message",
     "delete_thread",
+    "delete_view",
     "find_key",
     "forget_expired_keys",
     "invite",
@@ -78,8 +80,10 @@ __all__ = [
     "remove_output_schema",
     "rerun",
     "remove_price",
+    "rename_view",
     "revoke_key",
     "role_in",
+    "save_view",
     "set_environment_key",
     "set_output_schema",
     "set_role",

@@ -62,8 +62,10 @@
   // --- back from a run: its row has the focus ---
 
   const link = (row) => row?.querySelector(".main a");
-  const came = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-  if (came) link(came)?.focus();
+  addEventListener("pageshow", () => { // the browser takes the focus away when it scrolls to the row
+    const came = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    if (came) link(came)?.focus();
+  });
 
   // --- selecting: one by one, with Shift up to the last one, all of the page, or all matching ---
 

@@ -144,7 +144,8 @@ def pages(run):
             "/console/keys/", "/console/password/", "/console/members/", "/console/projects/",
         ],
         "post": [
-            "/console/runs/bulk/", "/console/runs/new/", f"{base}messages/",
+            "/console/runs/bulk/", "/console/runs/export/", "/console/runs/views/",
+            "/console/runs/views/1/", "/console/runs/new/", f"{base}messages/",
             f"{base}runs/{run.id}/cancel/", f"{base}runs/{run.id}/outputs/",
             "/console/keys/", "/console/keys/key_x/revoke/",
             "/console/projects/", "/console/projects/choose/", "/console/password/",

@@ -1,12 +1,15 @@
 """Doing one thing to many runs: asked first, done in parts, and told what could not be done."""
 
-import pytest
+import json
 
-from runs.console import bulk
+import pytest
+from asgiref.sync import async_to_sync
+
+from runs.console import bulk, exports
 from runs.contract.status import RunStatus
 from runs.models import Run, Thread
 from tests.console.pages import says
-from tests.factories import make_message, make_project, make_run, make_thread
+from tests.factories import make_message, make_project, make_run, make_step, make_thread
 
 PATH = "/console/runs/bulk/"
 
@@ -134,3 +137,41 @@ def test_the_way_back_keeps_the_filters(operator, project):
         PATH, {"verb": "cancel", "run": [run.id], "filters": '"><script>alert(1)</script>'}
     )
     assert "<script>alert" not in hostile.content.decode()
+
+
+# --- export ---
+
+
+def exported(client, **form):
+    answer = client.post("/console/runs/export/", form)
+    assert answer.status_code == 200
+    return answer, async_to_sync(whole)(answer)
+
+
+async def whole(answer):
+    return b"".join([piece async for piece in answer.streaming_content]).decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chosen_runs_are_exported(operator, project):
+    chosen, _ = some(project, exports.BATCH + 1, RunStatus.COMPLETED), some(project, 1)
+    make_step(chosen[0])
+    make_step(chosen[0], "tool_calls", calls=["get_weather"])
+    ids = [run.id for run in chosen]
+    answer, lines = exported(operator, format="ndjson", run=ids)
+    objects = [json.loads(line) for line in lines.splitlines()]
+    assert [each["run"]["id"] for each in objects] == ids[::-1]
+    assert [step["type"] for step in objects[-1]["steps"]] == ["message_creation", "tool_calls"]
+    assert objects[-1]["messages"][0]["role"] == "assistant"
+    assert 'filename="runs.ndjson"' in answer["content-disposition"]
+    text = exported(operator, format="json", all="1", filters="status=completed")[1]
+    assert json.loads(text) == objects
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_of_nothing_is_empty_and_of_another_project_too(operator, project):
+    foreign = some(make_project(), 1)
+    assert exported(operator, format="json", run=foreign[0].id)[1] == "[]\n"
+    assert exported(operator, format="ndjson", run=foreign[0].id)[1] == ""
+    answer = operator.post("/console/runs/export/", {"format": "xml", "run": "x"}, follow=True)
+    assert "Runs are exported as ndjson or json." in says(answer)

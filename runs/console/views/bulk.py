@@ -1,9 +1,9 @@
 """Cancelling, deleting and exporting many runs at once."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
@@ -18,6 +18,7 @@ from runs.console.bulk import (
     hidden,
     suited,
 )
+from runs.console.exports import FORMS, pieces
 from runs.console.filters import BadFilter
 from runs.console.pages import ConsoleRequest, form_of, member_only, page
 from runs.contract.errors import BadRequest
@@ -49,6 +50,25 @@ def bulk(request: ConsoleRequest, project: Project) -> HttpResponse:
         "at_once": AT_ONCE,
     }
     return page(request, project, "console/bulk.html", context)
+
+
+@form_of("runs")
+@member_only
+def export(request: ConsoleRequest, project: Project) -> HttpResponse:
+    """The chosen runs as a file, streamed."""
+    name = request.POST.get("format", "")
+    try:
+        if name not in FORMS:
+            raise BadRequest(f"Runs are exported as {' or '.join(FORMS)}.")
+        choice = choice_of(project, request.POST)
+    except (BadRequest, BadFilter) as refusal:
+        messages.error(request, str(refusal))
+        return redirect(list_address(request.POST))
+    answer = StreamingHttpResponse(
+        pieces(project, choice, FORMS[name]), content_type=FORMS[name].content_type
+    )
+    answer.headers["Content-Disposition"] = f'attachment; filename="runs.{name}"'
+    return cast(HttpResponse, answer)  # all that Django asks of an answer
 
 
 def about(form: QueryDict, name: str, choice: Choice) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The list of runs, what keeps it current, and the way to a page by a pasted id."""
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
+from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,7 +16,7 @@ from runs.console.pages import ConsoleRequest, base_url, find, member_only, page
 from runs.console.paging import RowPage
 from runs.console.rows import names_of, rows_of
 from runs.contract.status import ACTIVE
-from runs.models import Assistant, Project, Run
+from runs.models import Assistant, Project, Run, SavedView
 
 CHOICES = 200  # assistants that the form offers
 WATCHED = 50  # rows that are kept current: those of a page
@@ -42,6 +43,8 @@ def shown(request: ConsoleRequest, project: Project, filters: Filters) -> dict[s
     found = listing(project, filters, request.GET)
     at_top = not any(request.GET.get(name) for name in PLACES)
     choices = list(Assistant.objects.for_project(project).order_by("-number")[:CHOICES])
+    user = cast(User, request.user)
+    views = list(SavedView.objects.for_project(project).filter(user=user))
     return {
         "filters": filters,
         "list": quote(filters.query),
@@ -55,6 +58,8 @@ def shown(request: ConsoleRequest, project: Project, filters: Filters) -> dict[s
         if filters.assistant not in {row.id for row in choices}
         else "",
         "models": sorted({row.model for row in choices} | {row.model for row in found.page.rows}),
+        "views": views,
+        "saved": next((view for view in views if view.query == filters.query), None),
         "windows": WINDOWS,
         "by": BY,
         "sorts": SORTS,
@@ -109,7 +114,7 @@ def live(request: ConsoleRequest, project: Project) -> HttpResponse:
 def go(request: ConsoleRequest, project: Project) -> HttpResponse:
     """Go to whatever a pasted id names; a text that is no id is looked for in the runs."""
     wanted = request.GET.get("id", "").strip()
-    if wanted and not is_id(wanted):
+    if wanted and not is_id(wanted) and "\0" not in wanted:
         return redirect(f"{reverse('console:runs')}?{urlencode({'q': wanted})}")
     place = place_of(project, wanted)
     if place is None:
