@@ -145,7 +145,7 @@ STATIC_ROOT = RUNSITE_DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "runsite.static.Storage"},
 }
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 

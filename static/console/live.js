@@ -36,6 +36,10 @@
       const left = Math.max(Math.floor((Number(time.dataset.until) - now()) / 1000), 0);
       say(time, `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`);
     }
+    if (live && (state === "reconnecting" || state === "offline")) {
+      const left = Math.ceil((Number($("#retry").dataset.at) - Date.now()) / 1000);
+      say($("#retry"), left > 0 ? `Retry now (in ${left} s)` : "Retry now");
+    }
     if (live && state !== "live") return;
     for (const time of $$("[data-since]")) say(time, lasted(now() - Number(time.dataset.since)));
     for (const time of $$("[data-ago]")) say(time, ago(now() / 1000 - Number(time.dataset.ago)));
@@ -50,14 +54,18 @@
   };
   const OFFLINE_AFTER = 15000; // ms without a connection
   let state = "off";
-  let lostAt = 0;
+  let lostAt = 0; // when the connection was lost, and at which event
+  let lostEvent = 0;
+  let line = null; // the connection of htmx's socket extension
+  let paused = false;
 
   function show(next) {
     state = next;
     const pill = $("#pill");
     if (!pill) return;
     pill.dataset.state = next;
-    say(pill, words[next]);
+    say(pill, next === "reconnecting" && line?.attempt > 1 ? `Reconnecting (try ${line.attempt})` : words[next]);
+    $("#retry").hidden = next !== "reconnecting" && next !== "offline";
     document.body.classList.toggle("stale", next !== "live" && next !== "finished");
   }
 
@@ -73,12 +81,63 @@
     connection.url = url.href;
   }
 
-  document.addEventListener("htmx:ws:before:connection", () => {
+  document.addEventListener("htmx:ws:before:connection", (event) => {
+    line = event.detail.connection;
+    nextTry();
     show(lostAt ? (navigator.onLine && Date.now() - lostAt < OFFLINE_AFTER ? "reconnecting" : "offline") : "connecting");
   });
-  document.addEventListener("htmx:ws:after:connection", () => { lostAt = 0; show("live"); });
+  document.addEventListener("htmx:ws:after:connection", () => {
+    show("live");
+    if (lostAt) setTimeout(caughtUp, 500); // what was missed comes first, in few frames
+    lostAt = 0;
+  });
+
+  function caughtUp() {
+    if (state !== "live" || cursor() === lostEvent) return;
+    say($("#caught"), `Caught up to event ${cursor()}`);
+    setTimeout(() => say($("#caught"), ""), 5000);
+  }
+
+  // The extension tries again after this long, give or take a third.
+  function nextTry() {
+    const { reconnectDelay, reconnectMaxDelay } = line.config;
+    const wait = line.attempt ? Math.min(reconnectDelay * 2 ** (line.attempt - 1), reconnectMaxDelay) : 0;
+    $("#retry").dataset.at = Date.now() + wait;
+  }
+
+  // A connection in place of the one there was, from where the page stands.
+  function connect() {
+    if (line) {
+      clearTimeout(line.timer);
+      document.removeEventListener("visibilitychange", line.visibilityHandler);
+      line.socket?.close(1000);
+    }
+    const old = $("#live");
+    const url = new URL(old.getAttribute("hx-ws:connect"), location.href);
+    url.searchParams.set("after", cursor());
+    const fresh = document.createElement("div");
+    fresh.id = old.id;
+    fresh.setAttribute("hx-swap", "none");
+    fresh.setAttribute("hx-ws:connect", url.pathname + url.search);
+    old.replaceWith(fresh);
+    window.htmx.process(fresh);
+  }
+
+  function pause() {
+    paused = !paused;
+    say($("#pause"), paused ? "Resume" : "Pause");
+    if (paused) {
+      line?.socket?.close(1000);
+      show("paused");
+    } else {
+      lostAt = Date.now();
+      connect();
+    }
+  }
+
   document.addEventListener("htmx:ws:close", (event) => {
-    lostAt ||= Date.now();
+    if (!lostAt) [lostAt, lostEvent] = [Date.now(), cursor()];
+    if (paused) return show("paused");
     const codes = { 4001: "finished", 4401: "signin", 4404: "gone" };
     if (codes[event.detail.code]) return ended(codes[event.detail.code]);
     show(document.hidden ? "paused" : "reconnecting");
@@ -91,7 +150,7 @@
       toast("This run was deleted, or belongs to another project than the one you work in. What is shown is kept.");
       for (const button of $$("#cancel, .desk [data-send]")) button.disabled = true;
     }
-    $("#follow")?.remove();
+    for (const button of $$("#follow, #jump, #pause")) button.remove();
   }
 
   document.addEventListener("htmx:ws:before:message:incoming", (event) => {
@@ -170,7 +229,13 @@
     });
   }
 
-  const unfollow = () => $("#follow")?.setAttribute("aria-pressed", "false");
+  function setFollow(on) {
+    $("#follow")?.setAttribute("aria-pressed", String(on));
+    if ($("#jump")) $("#jump").hidden = on;
+    if (on) follow();
+  }
+
+  const unfollow = () => setFollow(false);
   addEventListener("wheel", (event) => { if (event.deltaY < 0) unfollow(); }, { passive: true });
   addEventListener("keydown", (event) => { if (["PageUp", "ArrowUp", "Home"].includes(event.key)) unfollow(); });
   addEventListener("touchmove", unfollow, { passive: true });
@@ -234,10 +299,10 @@
       field.setSelectionRange(0, 0);
       field.scrollTop = 0;
     }
-    if (button.id === "follow") {
-      button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
-      follow();
-    }
+    if (button.id === "follow") setFollow(button.getAttribute("aria-pressed") !== "true");
+    if (button.id === "jump") setFollow(true);
+    if (button.id === "pause") pause();
+    if (button.id === "retry") connect();
   });
 
   async function copyText(button, text) {

@@ -13,7 +13,7 @@ from django.utils import timezone
 from runs.contract.status import RunStatus
 from runs.models import Run
 from runs.operations.access import default_project
-from tests.factories import make_message, make_run, make_step, make_thread
+from tests.factories import make_call, make_message, make_run, make_step, make_thread
 
 
 def write() -> None:
@@ -29,6 +29,15 @@ def write() -> None:
     }
     paths = {name: f"/console/threads/{run.thread_id}/runs/{run.id}/" for name, run in made.items()}
     print(json.dumps(paths))  # noqa: T201
+
+
+def write_long() -> None:
+    """Write a run of 500 steps, the first with a large output, and print the path of its page."""
+    run = new(RunStatus.COMPLETED)
+    for n in range(500):
+        step = make_step(run, "tool_calls")
+        make_call(step, name="look_up", output="é" * 400_000 if n == 0 else f"output {n}")
+    print(f"/console/threads/{run.thread_id}/runs/{run.id}/")  # noqa: T201
 
 
 def new(status: RunStatus, **columns: object) -> Run:

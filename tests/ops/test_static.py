@@ -1,9 +1,17 @@
 """Static files are collected into the data directory, and only when they changed."""
 
+import gzip
+import re
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 from runsite import static
+
+#: What a run's page may load, in bytes as compressed; htmx and its sockets are 16 KiB of it.
+JS, CSS = 28 * 1024, 12 * 1024
 
 
 @pytest.fixture
@@ -13,7 +21,7 @@ def folder(settings, tmp_path):
     settings.STATICFILES_FINDERS = [finder]
     settings.STORAGES = {
         **settings.STORAGES,
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+        "staticfiles": {"BACKEND": "runsite.static.Storage"},
     }
     return settings.STATIC_ROOT
 
@@ -35,3 +43,27 @@ def test_a_changed_file_is_collected_again(folder, monkeypatch):
     static.collect()
     assert (folder / "collected.txt").read_text() == "another"
     assert not (folder / "left-over.txt").exists()
+
+
+def test_own_scripts_are_made_smaller_and_vendored_ones_are_not(folder):
+    static.collect()
+    source = Path(static.settings.BASE_DIR, "static")
+    for name in ("console/live.js", "console/run.js"):
+        found = (folder / name).read_text()
+        assert "//" not in re.sub(r"https?://", "", found)
+        assert len(found) < len((source / name).read_text()) * 0.85
+    htmx = "vendor/htmx-4.0.1/htmx.min.js"
+    assert (folder / htmx).read_bytes() == (source / htmx).read_bytes()
+
+
+def test_a_run_s_page_stays_within_its_budget(folder):
+    static.collect()
+    template = Path(static.settings.BASE_DIR, "templates")
+    used = "".join((template / name).read_text() for name in ("base.html", "console/run.html"))
+    names = set(re.findall(r"console/[a-z]+\.(?:js|css)", used))
+    names |= {f"vendor/htmx-4.0.1/{name}.min.js" for name in ("htmx", "hx-ws")}
+    size = Counter()
+    for name in names:
+        size[name.rpartition(".")[2]] += len(gzip.compress((folder / name).read_bytes()))
+    assert size["js"] <= JS
+    assert size["css"] <= CSS
