@@ -104,6 +104,9 @@ class Part:
         """An object: the base's with the fields' values in their places."""
         if base is None and self.nullable:  # it no longer says null
             base = ABSENT
+        empty = not any(part.typed or part.null for part in self.walk())
+        if empty and not isinstance(base, dict) and not (base is ABSENT and self.required):
+            return base
         made = dict(base) if isinstance(base, dict) else {}
         for part in self.parts:
             name = str(part.path[-1])
@@ -112,11 +115,7 @@ class Part:
                 made.pop(name, None)
             else:
                 made[name] = value
-        if made or base == {}:
-            return made
-        if base is not ABSENT and not isinstance(base, dict):
-            return base
-        return {} if self.required else ABSENT
+        return made
 
 
 def shown(part: Part, value: Any) -> tuple[str, bool]:

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                     "function",
                     models.CharField(help_text="The name of the function.", max_length=64),
                 ),
-                ("schema", models.JSONField()),
+                ("text", models.TextField()),
                 ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={

@@ -1,6 +1,7 @@
 """What the outputs of a function look like, if somebody has said so."""
 
-from typing import ClassVar
+import json
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -18,7 +19,8 @@ class OutputSchema(models.Model):
     #: The assistant that it is for; none: every run of the project.
     assistant = reference("runs.Assistant", related_name="output_schemas", null=True)
     function = models.CharField(max_length=64, help_text="The name of the function.")
-    schema = models.JSONField()
+    #: As JSON. PostgreSQL's own type of it would forget the order, which is that of the fields.
+    text = models.TextField()
     updated_at = models.DateTimeField(default=timezone.now)
 
     objects = ProjectQuerySet["OutputSchema"].as_manager()
@@ -38,3 +40,9 @@ class OutputSchema(models.Model):
 
     def __str__(self) -> str:
         return self.function
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The schema itself."""
+        found: dict[str, Any] = json.loads(self.text)
+        return found

@@ -1,5 +1,6 @@
 """Operations on the schemas of tool outputs. An extension of ours that only the console has."""
 
+import json
 import re
 from typing import Any
 
@@ -33,7 +34,7 @@ def set_output_schema(
             project=project,
             assistant=assistant,
             function=function,
-            defaults={"schema": schema, "updated_at": now()},
+            defaults={"text": json.dumps(schema), "updated_at": now()},
         )
     return row
 

@@ -242,3 +242,20 @@ def test_how_it_looks(open_page: Page, api, watch):
     open_page.get_by_role("link", name="get_weather").click()
     found += complaints(open_page) + overflow(open_page)
     assert found == []
+
+
+def test_typing_is_not_disturbed_by_two_hundred_frames(page: Page, api):
+    url = start(api, model="tools-1-then-text-220x45", tools=TOOLS[:1])
+    page.goto(url)
+    note = page.get_by_label("note", exact=True)
+    note.fill("0123456789")
+    note.evaluate("field => field.setSelectionRange(2, 5)")
+    run = f"/{url.removeprefix('/console/').rstrip('/')}"
+    wanted = api.get(run).json()["required_action"]["submit_tool_outputs"]["tool_calls"]
+    body = {"tool_outputs": [{"tool_call_id": call["id"], "output": "theirs"} for call in wanted]}
+    api.post(f"{run}/submit_tool_outputs", json=body).raise_for_status()
+    expect_status(page, "Completed")
+    assert int(page.locator("#cursor").get_attribute("data-number") or 0) > 200
+    expect(note).to_be_focused()
+    page.keyboard.press("x")
+    expect(note).to_have_value("01x56789")

@@ -4,13 +4,14 @@ import re
 
 import pytest
 from django.contrib.auth.models import User
+from django.template.loader import render_to_string
 
 from runs.console.desk import desks_of
 from runs.contract.limits import MESSAGE_TEXT
 from runs.contract.roles import Role
 from runs.contract.status import RunStatus
 from runs.models import ToolCall
-from runs.operations import cancel_run, submit_tool_outputs
+from runs.operations import cancel_run, set_output_schema, submit_tool_outputs
 from tests.console.desk_form import answer_all
 from tests.console.pages import says
 from tests.factories import make_key, make_run, make_step, make_thread
@@ -156,3 +157,14 @@ def test_many_desks_ask_no_more_than_one(project, django_assert_num_queries):
         ]
     assert len({desk.id for desk in desks}) == len(desks)
     assert not any(desk.answers for desk in desks_of(project, runs, Role.READER))
+
+
+def test_several_desks_stand_on_one_page(project):
+    runs = [make_run(make_thread(project), RunStatus.REQUIRES_ACTION) for _ in range(2)]
+    set_output_schema(project, "get_weather", {"type": "object", "properties": {"a": {}}})
+    desks = desks_of(project, runs, Role.OPERATOR)
+    page = "".join(render_to_string("console/_desk.html", {"desk": desk}) for desk in desks)
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(ids) == len(set(ids)) > 6
+    for name in re.findall(r'(?:for|labelledby|describedby)="([^" ]*)', page):
+        assert name in ids

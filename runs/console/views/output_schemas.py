@@ -27,8 +27,9 @@ class OutputSchemaForm(forms.Form):
     function = forms.CharField(max_length=64, help_text="The name of the function.")
     assistant = forms.ChoiceField(label="In runs of", required=False)
     schema = JsonField(
+        rows=14,
+        required=True,
         help_text="A JSON schema of the outputs. The form is made from it.",
-        widget=forms.Textarea(attrs={"rows": 14, "class": "mono", "spellcheck": "false"}),
     )
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any):
