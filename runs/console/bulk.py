@@ -84,8 +84,6 @@ class Verb:
     past: str
     #: Those of the chosen runs to which it can be done.
     suits: Callable[[QuerySet[Run]], QuerySet[Run]]
-    #: Does it to one run; False: there was nothing left to do.
-    do: Callable[[Run], bool]
     unsuited: str = ""  # why it is not done to the others
     danger: bool = False
 
@@ -106,15 +104,19 @@ def delete(run: Run) -> bool:
 
 VERBS: Mapping[str, Verb] = {
     "cancel": Verb(
-        "Cancel", "Cancelled", lambda rows: rows.filter(status__in=CANCELLABLE), cancel,
+        "Cancel", "Cancelled", lambda rows: rows.filter(status__in=CANCELLABLE),
         unsuited="ended already, or being cancelled", danger=True,
     ),
-    "delete": Verb("Delete", "Deleted", lambda rows: rows, delete, danger=True),
+    "rerun": Verb("Rerun", "Started again", lambda rows: rows),
+    "delete": Verb("Delete", "Deleted", lambda rows: rows, danger=True),
 }  # fmt: skip
 
 
-def carry_out(project: Project, verb: Verb, choice: Choice, before: int | None) -> Outcome:
-    """Do it to the next of the chosen runs, those with a number below ``before``.
+def carry_out(
+    project: Project, verb: Verb, choice: Choice, before: int | None, do: Callable[[Run], bool]
+) -> Outcome:
+    """Do it to the next of the chosen runs, those with a number below ``before``. ``do`` does it
+    to one; False: there was nothing left to do.
 
     Runs that were named all suited when they were shown: one that no longer does is told.
     """
@@ -127,7 +129,7 @@ def carry_out(project: Project, verb: Verb, choice: Choice, before: int | None) 
     found = list(rows[: AT_ONCE + 1])
     for run in found[:AT_ONCE]:
         try:
-            outcome.done += verb.do(run)
+            outcome.done += do(run)
         except ApiError as refusal:
             outcome.failures.append((run.id, refusal.message))
     if len(found) > AT_ONCE:

@@ -24,7 +24,8 @@ def statuses(runs):
 
 def confirm(client, page):
     """Press the button of a page of confirmation or of a part that is done."""
-    fields = {"verb": page.context["name"], "confirmed": "1", **dict(page.context["fields"])}
+    names = {"verb": page.context["name"], "confirmed": "1", "key": page.context["key"]}
+    fields = names | dict(page.context["fields"])
     outcome = page.context.get("outcome")
     if outcome:
         fields |= {"before": outcome.rest, "done": page.context["done"]}
@@ -76,6 +77,17 @@ def test_what_could_not_be_done_is_listed(operator, project):
     assert "Cancelled 1 run. 1 could not be done:" in said
     assert "Cannot cancel run with status 'completed'." in said
     assert statuses([second]) == {"cancelled"}
+
+
+def test_runs_are_started_again_once(operator, project):
+    chosen = some(project, 2, RunStatus.COMPLETED)
+    page = operator.post(PATH, {"verb": "rerun", "run": [run.id for run in chosen]})
+    assert "Rerun 2 runs" in says(page)
+    for _ in range(2):  # a double click
+        assert "Started again 2 runs." in says(confirm(operator, page))
+    again = Run.objects.exclude(id__in=[run.id for run in chosen])
+    assert set(again.values_list("rerun_of", flat=True)) == {run.id for run in chosen}
+    assert again.count() == 2
 
 
 def test_many_are_done_in_parts(operator, project):

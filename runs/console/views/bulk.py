@@ -1,19 +1,24 @@
 """Cancelling, deleting and exporting many runs at once."""
 
+from collections.abc import Callable
 from typing import Any, cast
+from uuid import uuid4
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from runs import operations
 from runs.console.bulk import (
     AT_ONCE,
     VERBS,
     Choice,
     Outcome,
+    cancel,
     carry_out,
     choice_of,
+    delete,
     extent_of,
     hidden,
     suited,
@@ -21,8 +26,9 @@ from runs.console.bulk import (
 from runs.console.exports import FORMS, pieces
 from runs.console.filters import BadFilter
 from runs.console.pages import ConsoleRequest, form_of, member_only, page
+from runs.console.repeats import once
 from runs.contract.errors import BadRequest
-from runs.models import Project
+from runs.models import Project, Run
 
 SHOWN = 20  # of the chosen runs
 
@@ -40,7 +46,8 @@ def bulk(request: ConsoleRequest, project: Project) -> HttpResponse:
         messages.error(request, str(refusal))
         return redirect(list_address(request.POST))
     if request.POST.get("confirmed"):
-        outcome = carry_out(project, VERBS[name], choice, number(request.POST, "before"))
+        deed = deeds(request, project)[name]
+        outcome = carry_out(project, VERBS[name], choice, number(request.POST, "before"), deed)
         return page(
             request, project, "console/bulk.html", told(request.POST, name, choice, outcome)
         )
@@ -71,11 +78,23 @@ def export(request: ConsoleRequest, project: Project) -> HttpResponse:
     return cast(HttpResponse, answer)  # all that Django asks of an answer
 
 
+def deeds(request: ConsoleRequest, project: Project) -> dict[str, Callable[[Run], bool]]:
+    """What each verb does to one run. A form that is sent twice starts no run twice."""
+    key = request.POST.get("key", "")
+
+    def rerun(run: Run) -> bool:
+        own = f"{key}:{run.id}" if key else ""
+        return bool(once(request, project, own, lambda: operations.rerun(run)))
+
+    return {"cancel": cancel, "rerun": rerun, "delete": delete}
+
+
 def about(form: QueryDict, name: str, choice: Choice) -> dict[str, Any]:
     """What the page says before and after alike."""
     return {
         "name": name,
         "verb": VERBS[name],
+        "key": form.get("key") or uuid4().hex,
         "fields": list(hidden(choice)),
         "filters": form.get("filters", ""),
         "back": list_address(form),
