@@ -62,6 +62,7 @@ NAVIGATION = {
     "threads": "threads",
     "thread": "threads",
     "add-message": "threads",
+    "delete-thread": "threads",
     "assistants": "assistants",
     "new-assistant": "assistants",
     "assistant": "assistants",

@@ -44,6 +44,7 @@ urlpatterns = [
     path("r/<str:run_id>/", runs.short, name="short"),
     path("threads/", threads.thread_list, name="threads"),
     path("threads/<str:thread_id>/", threads.thread, name="thread"),
+    path("threads/<str:thread_id>/delete/", threads.delete, name="delete-thread"),
     path("threads/<str:thread_id>/messages/", threads.add, name="add-message"),
     path("threads/<str:thread_id>/runs/<str:run_id>/", run.run, name="run"),
     path("threads/<str:thread_id>/runs/<str:run_id>/events/", events.events, name="events"),

@@ -64,6 +64,7 @@ NEEDS: Mapping[str, Needs] = {
     "threads": Needs(_R, None),
     "thread": Needs(_R, None),
     "add-message": Needs(_R, _O),
+    "delete-thread": Needs(_R, _O),
     "assistants": Needs(_R, None),
     "new-assistant": Needs(_O, _O),
     "assistant": Needs(_R, _O),

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import complaints, every_look, overflow
-from tests.browser.steps import TOOLS, start
+from tests.browser.steps import TOOLS, expect_status, start
 
 
 def test_keys_go_everywhere(page: Page, api):
@@ -113,9 +113,19 @@ def test_what_waits_is_told_on_every_page(page: Page, api, live):
     start(api, tools=TOOLS, text="Hello")
     expect(badge).to_have_text(str(before + 1))
     expect(page).to_have_title(re.compile(rf"^\({before + 1}\) Settings"))
-    page.get_by_role("link", name="Inbox").click()
-    page.get_by_role("link", name="Answer").first.click()
-    expect(page.get_by_role("heading", name="need an output")).to_be_visible()
+
+
+def test_calls_are_answered_in_the_inbox(page: Page, api):
+    url = start(api, tools=TOOLS, text="Hello")
+    run_id = url.rstrip("/").rpartition("/")[2]
+    page.goto("/console/inbox/")
+    card = page.get_by_role("listitem").filter(has=page.locator(f'a[href*="{run_id}"]')).last
+    for name in ("get_weather", "get_time"):
+        card.get_by_label(f"Output of {name}").fill(f"the {name}")
+    card.get_by_role("button", name="Send all 2 outputs").click()
+    expect(page.get_by_text("2 outputs sent.")).to_be_visible()
+    page.goto(url)
+    expect_status(page, "Completed")
 
 
 @every_look

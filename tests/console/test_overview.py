@@ -39,13 +39,15 @@ def test_it_shows_nothing_of_other_projects(operator, project):
         assert run.id not in operator.get(path).content.decode()
 
 
-@pytest.mark.parametrize("path", ["/console/", "/console/inbox/"])
-def test_few_queries_however_many_runs(operator, project, django_assert_max_num_queries, path):
+@pytest.mark.parametrize(("path", "most"), [("/console/", 10), ("/console/inbox/", 12)])
+def test_few_queries_however_many_runs(
+    operator, project, django_assert_max_num_queries, path, most
+):
     for status in ("requires_action", "in_progress", "failed"):
         for _ in range(6):
             make_run(make_thread(project), status)
-    # Ten, and the savepoint that a save of the session has inside a test's transaction.
-    with django_assert_max_num_queries(12):
+    # Two are the savepoint that a save of the session has inside a test's transaction.
+    with django_assert_max_num_queries(most + 2):
         operator.get(path)
 
 

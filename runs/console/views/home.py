@@ -7,14 +7,15 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from runs.console.desk import desks_of
 from runs.console.overview import last_day, tokens_today
 from runs.console.pages import ConsoleRequest, base_url, member_only, page
 from runs.contract.status import DRIVEN, RunStatus
-from runs.models import Assistant, Project, Run, ToolCall
+from runs.models import Assistant, Project, Run
 from runs.models.columns import spelled
 
 SHOWN = 5  # runs per list of the overview
-INBOX = 50  # waiting runs on one page
+INBOX = 20  # waiting runs on one page
 
 
 @member_only
@@ -44,16 +45,11 @@ def inbox(request: ConsoleRequest, project: Project) -> HttpResponse:
     """Everything that waits for tool outputs, soonest deadline first."""
     found = list(waiting_runs(project)[: INBOX + 1])
     shown = found[:INBOX]
-    calls: dict[str, list[ToolCall]] = {run.id: [] for run in shown}
-    pending = ToolCall.objects.for_project(project).filter(run_id__in=calls, output=None)
-    for call in pending.order_by("step__number", "index"):
-        calls[call.run_id].append(call)
     names = Assistant.objects.for_project(project).filter(
         id__in={run.assistant_id for run in shown}
     )
     context = {
-        "waiting": shown,
-        "calls": calls,
+        "desks": desks_of(project, shown, request.role),
         "assistants": {row.id: str(row) for row in names},
         "more": len(found) > INBOX,
     }

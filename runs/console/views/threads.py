@@ -1,52 +1,64 @@
 """Threads: the list, and one as a conversation."""
 
-from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
+from urllib.parse import quote
 
-from django.db.models import Count, Max
+from django.contrib import messages
+from django.db.models import Count, Max, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
 
 from runs import operations
 from runs.console.ad_hoc import ad_hoc_assistant
+from runs.console.conversation import conversation
 from runs.console.forms import MessageForm
 from runs.console.pages import ConsoleRequest, base_url, find, form_of, member_only, page
-from runs.console.paging import page_of
+from runs.console.paging import RowPage, number_of, page_of
+from runs.console.thread_search import FoundThreads, look_in_threads
 from runs.contract.errors import ApiError
 from runs.contract.status import ACTIVE
 from runs.models import Message, Project, Run, Thread
 
-SHOWN = 200  # messages of a conversation
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of a conversation: a message, or the mark of a run."""
-
-    at: Any
-    message: Message | None = None
-    run: Run | None = None
+FOUND = 50  # threads that a search shows at a time
 
 
 @member_only
 @require_GET
 def thread_list(request: ConsoleRequest, project: Project) -> HttpResponse:
-    """All threads, newest first."""
-    found = page_of(Thread.objects.for_project(project), request.GET)
+    """All threads, newest first; with ``?q=``, those in which that is said."""
+    threads = Thread.objects.for_project(project)
+    wanted = request.GET.get("q", "").strip()
+    if wanted:
+        found, searched = found_threads(project, threads, wanted, request.GET.get("after", ""))
+    else:
+        found, searched = page_of(threads, request.GET), None
     ids = [thread.id for thread in found.rows]
     runs = Run.objects.for_project(project).filter(thread_id__in=ids).order_by()
-    messages = Message.objects.for_project(project).filter(thread_id__in=ids).order_by()
-    last = messages.values("thread_id").annotate(last=Max("number")).values_list("last", flat=True)
+    said = Message.objects.for_project(project).filter(thread_id__in=ids).order_by()
+    last = said.values("thread_id").annotate(last=Max("number")).values_list("last", flat=True)
     context = {
         "threads": found,
+        "q": wanted,
+        "keep": f"q={quote(wanted)}" if wanted else "",
+        "searched": searched,
         "runs": dict(runs.values_list("thread_id").annotate(Count("number"))),
-        "messages_of": dict(messages.values_list("thread_id").annotate(Count("number"))),
-        "last": {row.thread_id: row for row in messages.filter(number__in=list(last))},
+        "messages_of": dict(said.values_list("thread_id").annotate(Count("number"))),
+        "last": {row.thread_id: row for row in said.filter(number__in=list(last))},
         "base_url": base_url(request),
     }
     return page(request, project, "console/thread_list.html", context)
+
+
+def found_threads(
+    project: Project, threads: QuerySet[Thread], wanted: str, after: str
+) -> tuple[RowPage[Thread], FoundThreads]:
+    """The threads in which something is said, from below ``after``, and how far it was looked."""
+    place = number_of(threads, after)
+    rest = threads if place is None else threads.filter(number__lt=place)
+    searched = look_in_threads(project, rest, wanted, FOUND)
+    on = None if searched.whole else searched.last
+    return RowPage(searched.rows, None, on), searched
 
 
 @member_only
@@ -72,6 +84,15 @@ def add(request: ConsoleRequest, project: Project, thread_id: str) -> HttpRespon
         except ApiError as refusal:
             form.add_error(None, refusal.message)
     return thread_page(request, project, found, form, status=422)
+
+
+@form_of("thread", "thread_id")
+@member_only
+def delete(request: ConsoleRequest, project: Project, thread_id: str) -> HttpResponse:
+    """Delete a thread with all that is in it; an active run is cancelled first."""
+    operations.delete_thread(find(rows(project), "thread", thread_id))
+    messages.success(request, f"The thread {thread_id} is deleted.")
+    return redirect("console:threads")
 
 
 def run_message(project: Project, found: Thread, form: MessageForm) -> Run:
@@ -103,23 +124,14 @@ def thread_page(
     status: int = 200,
 ) -> HttpResponse:
     """The conversation; ``form`` with what was typed, if it was refused."""
-    all_messages = Message.objects.for_project(project).filter(thread_id=found.id)
-    shown = list(all_messages.order_by("-number")[: SHOWN + 1])
-    runs = list(Run.objects.for_project(project).filter(thread_id=found.id).order_by("-number"))
-    latest = next((run.assistant_id for run in runs), "")
+    said = Message.objects.for_project(project).filter(thread_id=found.id)
+    runs = Run.objects.for_project(project).filter(thread_id=found.id)
+    latest = runs.order_by("-number").values_list("assistant_id", flat=True).first()
     context = {
         "thread": found,
-        "entries": conversation(shown[:SHOWN], runs[:SHOWN]),
-        "cut": SHOWN if len(shown) > SHOWN else 0,
-        "active": next((run for run in runs if run.status in ACTIVE and not run.in_line), None),
-        "form": form or MessageForm(project=project, initial={"assistant": latest}),
+        "conversation": conversation(said, runs, request.GET),
+        "active": runs.filter(status__in=sorted(ACTIVE), in_line=False).first(),
+        "runs": runs.count(),
+        "form": form or MessageForm(project=project, initial={"assistant": latest or ""}),
     }
     return page(request, project, "console/thread.html", context, status=status)
-
-
-def conversation(messages: list[Message], runs: list[Run]) -> list[Entry]:
-    """Messages and runs in the order in which they came; a run after the message it answers,
-    which the thread of a run in line gets as the run begins."""
-    entries = [Entry(message.created_at, message=message) for message in messages[::-1]]
-    entries += [Entry(run.started_at or run.created_at, run=run) for run in runs[::-1]]
-    return sorted(entries, key=attrgetter("at"))  # stable: messages first
