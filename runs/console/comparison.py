@@ -184,5 +184,9 @@ def payload(name: str, a: str, b: str) -> Payload:
         lines = [Line("-", line) for line in first] + [Line("+", line) for line in second]
     else:
         compared = list(difflib.unified_diff(first, second, lineterm=""))[2:]
-        lines = [Line(line[:1], line[1:]) for line in compared]
+        # Where lines in between are left out, unified_diff says which.
+        lines = [
+            Line("…", "") if line.startswith("@@") else Line(line[:1], line[1:])
+            for line in compared
+        ][1:]
     return Payload(name, a == b, lines, hidden(a, b))

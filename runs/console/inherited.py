@@ -13,7 +13,7 @@ SHOWN = 300  # characters of instructions
 Inherited = dict[str, str]
 
 DEFAULTS: Inherited = {
-    "model": "",
+    "model": "Name of a model",
     "instructions": "Inherited: none",
     "additional_instructions": "None",
     "temperature": "Inherited: the model's own",
@@ -25,6 +25,7 @@ DEFAULTS: Inherited = {
     "max_prompt_tokens": "Default: no limit",
     "max_completion_tokens": "Default: no limit",
     "truncation": "Default: auto",
+    "last_messages": "Default: all",
     "on_active_run": "Default: reject",
     "function": "Default: none",
 }

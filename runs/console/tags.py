@@ -237,6 +237,7 @@ def delta(value: float | None, unit: str) -> str:
     """A difference with its sign and unit."""
     if value is None:
         return "\u2013"
+    value = round(value, 3)  # no "-0 ms"
     sign = "+" if value > 0 else "\u2212" if value < 0 else "±"
     return f"{sign}{figure(abs(value), unit)}{' tokens' if unit == 'tokens' else ''}"
 
