@@ -84,10 +84,11 @@ def test_paused_and_resumed_it_misses_nothing(page: Page, api):
 
 
 def test_scrolling_up_stops_following_and_jump_to_end_goes_on(page: Page, api):
-    page.goto(start(api, model="text-4000x2"))
-    expect(page.locator(".writing")).to_contain_text("w300 ")
+    page.goto(start(api, model="text-9000x10"))
+    expect(page.locator(".writing")).to_contain_text("w30 ")
     page.mouse.move(400, 400)
     page.mouse.wheel(0, -300)
+    expect(page.locator("#follow")).to_have_attribute("aria-pressed", "false")
     jump = page.get_by_role("button", name="Jump to end")
     jump.click()
     expect(page.locator("#follow")).to_have_attribute("aria-pressed", "true")

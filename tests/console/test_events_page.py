@@ -45,7 +45,7 @@ def test_each_event_has_its_time_size_and_object(operator, run):
     said = says(page)
     assert f"{PAGE + 7} +0 ms thread.run.completed" in said
     assert f'"id": "{run.id}"' in said
-    assert said.endswith(size(len(dumps(run_object(run)))))
+    assert f"}} {size(len(dumps(run_object(run))))}" in said
 
 
 def test_hostile_text_stays_text(operator, run):
