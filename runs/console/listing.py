@@ -98,7 +98,7 @@ def top(project: Project, filters: Filters) -> Found:
     anyhow = replace(filters, status=())
 
     def found() -> Found:
-        return look(project, ordered(project, anyhow), filters.text)
+        return look(ordered(project, anyhow), filters.text)
 
     return remembered("top", project, anyhow, found)
 
@@ -126,9 +126,7 @@ def searched_page(
         found = top(project, filters)
     else:
         down = {"number__gt" if filters.oldest_first else "number__lt": after}
-        found = look(
-            project, ordered(project, filters).filter(**down), filters.text, enough=ROWS + 1
-        )
+        found = look(ordered(project, filters).filter(**down), filters.text, enough=ROWS + 1)
     hits = [hit for hit in found.hits if not filters.status or hit.status in filters.status]
     shown = [hit.number for hit in hits[:ROWS]]
     rows = {run.number: run for run in every.filter(number__in=shown)}
@@ -143,5 +141,5 @@ def newer(project: Project, filters: Filters, top_id: str) -> int:
         return 0
     rows = ordered(project, filters).filter(number__gt=place)
     if filters.text:
-        return len(look(project, rows, filters.text).hits)
+        return len(look(rows, filters.text).hits)
     return rows[:NEW_AT_MOST].count()

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet
 
 from runs.console.text import part_text
-from runs.models import Message, Project, Run, ToolCall
+from runs.models import Message, Run, ToolCall
 
 BATCH = 100  # runs whose texts are read at a time
 PIECE = 50  # rows that the database hands over at a time
@@ -89,9 +89,7 @@ class Meter:
         return text
 
 
-def look(
-    project: Project, rows: QuerySet[Run], text: str, *, enough: int = 0, bounds: Bounds = BOUNDS
-) -> Found:
+def look(rows: QuerySet[Run], text: str, *, enough: int = 0, bounds: Bounds = BOUNDS) -> Found:
     """The runs among ``rows``, which are in order, that hold ``text``.
 
     Stops before the bounds once ``enough`` are found, if that is given.
@@ -107,26 +105,30 @@ def look(
         ):
             found.whole = False
             break
-        holding = {run for run, words in texts(project, batch, meter) if needle in words.casefold()}
+        holding = {run for run, words in texts(batch, meter) if needle in words.casefold()}
         found.hits += [Hit(row.number, row.id, row.status) for row in batch if row.id in holding]
         found.looked += len(batch)
         found.last, found.until = batch[-1].id, batch[-1].created_at
     return found
 
 
-def texts(project: Project, batch: list[Row], meter: Meter) -> Iterator[tuple[str, str]]:
-    """Each text of the runs of a batch, with the id of a run that has it."""
+def texts(batch: list[Row], meter: Meter) -> Iterator[tuple[str, str]]:
+    """Each text of the runs of a batch, with the id of a run that has it.
+
+    The runs are the project's, and so is what belongs to them: to join their project once more
+    makes SQLite, which keeps no statistics unless told, read all of it for each batch.
+    """
     for row in batch:
         own = [row.metadata, row.last_error, *(row.line_messages or ())]
         yield row.id, meter.count("\n".join(words_of(value) for value in own))
     ids = [row.id for row in batch]
-    for run_id, words in called(project, ids):
+    for run_id, words in called(ids):
         yield run_id, meter.count(words)
-    for run_id, content, metadata in of_runs(project, ids):
+    for run_id, content, metadata in of_runs(ids):
         yield run_id, meter.count(said(content, metadata))
     by_thread = itertools.groupby(sorted(batch, key=lambda row: row.thread_id), thread_of)
     readers = {thread: list(group) for thread, group in by_thread}
-    for thread_id, at, content, metadata in of_people(project, list(readers)):
+    for thread_id, at, content, metadata in of_people(list(readers)):
         words = meter.count(said(content, metadata))
         for row in readers[thread_id]:
             if at <= row.began:
@@ -138,23 +140,23 @@ def thread_of(row: Row) -> str:
     return row.thread_id
 
 
-def called(project: Project, ids: list[str]) -> Iterator[tuple[Any, str]]:
+def called(ids: list[str]) -> Iterator[tuple[Any, str]]:
     """Run and text of each tool call: its name, arguments and output."""
-    rows = ToolCall.objects.for_project(project).filter(run_id__in=ids)
+    rows = ToolCall.objects.filter(run_id__in=ids)
     columns = rows.values_list("run_id", "name", "arguments", "output")
     for run_id, name, arguments, output in columns.iterator(PIECE):
         yield run_id, "\n".join((name, decoded(arguments), decoded(output or "")))
 
 
-def of_runs(project: Project, ids: list[str]) -> Iterator[tuple[Any, Any, Any]]:
+def of_runs(ids: list[str]) -> Iterator[tuple[Any, Any, Any]]:
     """Run, content and metadata of each message that a run wrote."""
-    rows = Message.objects.for_project(project).filter(run_id__in=ids)
+    rows = Message.objects.filter(run_id__in=ids)
     yield from rows.values_list("run_id", "content", "metadata").iterator(PIECE)
 
 
-def of_people(project: Project, threads: list[str]) -> Iterator[tuple[Any, datetime, Any, Any]]:
+def of_people(threads: list[str]) -> Iterator[tuple[Any, datetime, Any, Any]]:
     """Thread, time, content and metadata of each message that no run wrote."""
-    rows = Message.objects.for_project(project).filter(thread_id__in=threads, run__isnull=True)
+    rows = Message.objects.filter(thread_id__in=threads, run__isnull=True)
     yield from rows.values_list("thread_id", "created_at", "content", "metadata").iterator(PIECE)
 
 

@@ -142,20 +142,20 @@ def test_pages_of_a_search_follow_each_other(operator, project):
 def test_a_search_says_how_far_it_looked(project):
     runs = [done(project, metadata={"n": f"needle {n}."}) for n in range(5)]
     rows = Run.objects.for_project(project).order_by("-number")
-    first = look(project, rows, "needle 1.", bounds=Bounds(runs=3))
+    first = look(rows, "needle 1.", bounds=Bounds(runs=3))
     assert (first.hits, first.looked, first.last, first.whole) == ([], 3, runs[2].id, False)
-    rest = look(project, rows.filter(number__lt=runs[2].number), "needle 1.", bounds=Bounds(runs=3))
+    rest = look(rows.filter(number__lt=runs[2].number), "needle 1.", bounds=Bounds(runs=3))
     assert [hit.id for hit in rest.hits] == [runs[1].id]
     assert rest.whole
-    assert not look(project, rows, "x", bounds=Bounds(runs=3)).whole
-    assert look(project, rows, "x", bounds=Bounds(runs=5)).whole
+    assert not look(rows, "x", bounds=Bounds(runs=3)).whole
+    assert look(rows, "x", bounds=Bounds(runs=5)).whole
 
 
 def test_a_search_reads_no_more_characters_than_it_may(project):
     for _ in range(201):
         done(project, metadata={"a": "x" * 500})
     rows = Run.objects.for_project(project).order_by("-number")
-    assert look(project, rows, "y", bounds=Bounds(characters=1000)).looked == 100
+    assert look(rows, "y", bounds=Bounds(characters=1000)).looked == 100
 
 
 # --- pasted ids ---

@@ -51,7 +51,7 @@ def shown(request: ConsoleRequest, project: Project, filters: Filters) -> dict[s
         "chips": list(chips(filters)),
         "listing": found,
         "runs": found.page,
-        "rows": rows_of(project, found.page.rows),
+        "rows": rows_of(found.page.rows),
         "assistants": names_of(project, found.page.rows, choices),
         "choices": choices,
         "unlisted": filters.assistant
@@ -100,7 +100,7 @@ def live(request: ConsoleRequest, project: Project) -> HttpResponse:
         "role": request.role,
         "filters": filters,
         "list": quote(filters.query),
-        "rows": rows_of(project, found),
+        "rows": rows_of(found),
         "assistants": names_of(project, found, ()),
         "listing": Listing(filters, RowPage([], None, None), facets(filters, numbers)),
         "new": newer(project, filters, top) if top else 0,
