@@ -15,6 +15,7 @@ CALL = "call"
 PROJECT = "proj"
 KEY = "key"
 REQUEST = "req"
+CLEANUP = "cleanup"
 
 
 def new_id(prefix: str) -> str:

@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from runs.contract.events import MESSAGE_DELTA
 from runs.contract.status import RunStatus
+from runs.events.seams import rest
 from runs.models import EventChunk, Run
 
 CHUNKS_PER_READ = 200
@@ -22,6 +23,9 @@ LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 
 #: Name and wire object of an event that has no number yet.
 Fact = tuple[str, dict[str, Any]]
+
+#: The lengths of the deltas that a joined one was made of, by its number.
+Seams = dict[str, list[int]]
 
 
 class StaleRun(Exception):
@@ -124,21 +128,37 @@ def read_after(run_id: str, after: int, chunks: int = CHUNKS_PER_READ) -> Page |
     found = Run.objects.filter(id=run_id).values_list("status", "last_number").first()
     if found is None:
         return None
-    rows = (
-        EventChunk.objects.filter(run_id=run_id, last_number__gt=after)
-        .order_by("last_number")
-        .values_list("body", flat=True)
-    )
-    bodies: list[str] = []
-    more, size = True, 0
-    while more and len(bodies) < chunks and size < CHARACTERS_PER_READ:
+    events: list[Event] = []
+    more, read, size, cursor = True, 0, 0, after
+    while more and read < chunks and size < CHARACTERS_PER_READ:
         # A few first, then as many again each time: no row tells its size before it is read.
-        end = min(max(2 * len(bodies), 4), chunks)
-        some = list(rows[len(bodies) : end])
-        more = len(some) == end - len(bodies)
-        bodies += some
-        size += sum(map(len, some))
-    return Page(list(parse(bodies, after)), more, RunStatus(found[0]), found[1])
+        at_most = min(max(read, 4), chunks - read)
+        some = rows_after(run_id, cursor, at_most)
+        more = len(some) == at_most
+        for last_number, body, seams in some:
+            events += events_of(body, seams, cursor)
+            cursor = last_number
+            size += len(body)
+        read += len(some)
+    return Page(events, more, RunStatus(found[0]), found[1])
+
+
+def rows_after(run_id: str, after: int, at_most: int) -> list[tuple[int, str, Seams | None]]:
+    """The next rows of the log that hold events past ``after``. Found by number: between two
+    readings a log may be compacted, and has fewer rows then."""
+    rows = EventChunk.objects.filter(run_id=run_id, last_number__gt=after).order_by("last_number")
+    return list(rows.values_list("last_number", "body", "seams")[:at_most])
+
+
+def events_of(body: str, seams: Seams | None, after: int) -> Iterable[Event]:
+    """The events of a row that are past ``after``; of a joined delta, what is past it."""
+    for event in parse([body], after):
+        lengths = (seams or {}).get(str(event.number), ())
+        seen = after - (event.number - len(lengths))
+        if lengths and seen > 0:
+            yield replace(event, data=dumps(rest(event.name, event.data, lengths, seen)))
+        else:
+            yield event
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +175,9 @@ def entries(run_id: str, after: int, most: int, name: str = "") -> list[Entry]:
     if name:
         rows = rows.filter(body__contains=f"\nevent: {name}\n")
     found: list[Entry] = []
-    chunks = rows.order_by("last_number").values_list("body", "created_at")
-    for body, at in chunks.iterator(chunk_size=20):  # each may be large
-        events = parse([body], after)
+    chunks = rows.order_by("last_number").values_list("body", "seams", "created_at")
+    for body, seams, at in chunks.iterator(chunk_size=20):  # each may be large
+        events = events_of(body, seams, after)
         found += [Entry(event, at) for event in events if name in ("", event.name)]
         if len(found) >= most:
             break

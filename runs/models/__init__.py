@@ -2,6 +2,7 @@
 
 from runs.models.access import ApiKey, LoginLink, Member, Project
 from runs.models.assistant import Assistant, AssistantVersion
+from runs.models.cleanup import Cleanup
 from runs.models.event import EventChunk
 from runs.models.idempotency import IdempotencyKey
 from runs.models.output_schema import OutputSchema
@@ -14,6 +15,7 @@ __all__ = [
     "ApiKey",
     "Assistant",
     "AssistantVersion",
+    "Cleanup",
     "EventChunk",
     "IdempotencyKey",
     "LoginLink",

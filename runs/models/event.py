@@ -22,6 +22,8 @@ class EventChunk(models.Model):
     last_number = models.PositiveBigIntegerField()
     epoch = models.PositiveIntegerField()
     body = models.TextField()
+    #: Of a compacted log: the lengths of the deltas that one was made of, by its number.
+    seams = models.JSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = OfRunQuerySet["EventChunk"].as_manager()

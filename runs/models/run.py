@@ -9,10 +9,12 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from runs.contract import ids
-from runs.contract.status import ACTIVE, DRIVEN, RunStatus, StepStatus
+from runs.contract.status import ACTIVE, DRIVEN, TERMINAL, RunStatus, StepStatus
 from runs.models.columns import M, ProjectQuerySet, id_column, reference
 
 ACTIVE_VALUES = sorted(ACTIVE)
+#: Ended, but not as it was meant to.
+UNDONE_VALUES = sorted(TERMINAL - {RunStatus.COMPLETED})
 DRIVABLE_VALUES = [RunStatus.QUEUED, *sorted(DRIVEN)]
 #: When a run ended; null before that.
 ENDED_AT = Coalesce("completed_at", "failed_at", "cancelled_at", "expired_at")
@@ -80,6 +82,8 @@ class Run(models.Model):
     # Its event log
     next_number = models.PositiveBigIntegerField(default=1)
     last_number = models.PositiveBigIntegerField(default=0)
+    #: Since when its deltas are one per part of a message or call.
+    compacted_at = models.DateTimeField(null=True)
 
     # Tool outputs
     required_action = models.JSONField(null=True)
@@ -123,6 +127,11 @@ class Run(models.Model):
             models.Index(fields=["project", "model", "number"], name="run_of_model"),
             models.Index("project", ENDED_AT, name="run_by_end"),
             models.Index(fields=["thread", "number"], name="run_of_thread"),
+            # Not by status: SQLite would take that one where a partial one below is meant.
+            models.Index(
+                fields=["number"], condition=Q(status__in=UNDONE_VALUES), name="run_undone"
+            ),
+            models.Index(fields=["created_at"], name="run_by_age"),
             models.Index(
                 fields=["rerun_of"], condition=Q(rerun_of__isnull=False), name="run_again"
             ),

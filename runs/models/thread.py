@@ -24,7 +24,10 @@ class Thread(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-number"]
-        indexes: ClassVar = [models.Index(fields=["project", "number"], name="thread_of_project")]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "number"], name="thread_of_project"),
+            models.Index(fields=["created_at"], name="thread_by_age"),
+        ]
 
     def __str__(self) -> str:
         return self.id

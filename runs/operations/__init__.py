@@ -20,7 +20,12 @@ from runs.operations.assistants import (
     delete_assistant,
     update_assistant,
 )
+from runs.operations.batches import work, work_in_background
+from runs.operations.cleanup import begin, dry_run, plan, plan_anew, stop
+from runs.operations.compaction import compact_run
+from runs.operations.export import export_thread
 from runs.operations.idempotency import Answer, Call, forget_expired_keys, once
+from runs.operations.interventions import expire_run, kick_run
 from runs.operations.members import (
     add_member,
     invite,
@@ -58,7 +63,9 @@ __all__ = [
     "add_member",
     "add_message",
     "add_prices",
+    "begin",
     "cancel_run",
+    "compact_run",
     "create_assistant",
     "create_key",
     "create_project",
@@ -69,28 +76,37 @@ __all__ = [
     "delete_message",
     "delete_thread",
     "delete_view",
+    "dry_run",
+    "expire_run",
+    "export_thread",
     "find_key",
     "forget_expired_keys",
     "invite",
+    "kick_run",
     "make_login_link",
     "needs_login_link",
     "once",
+    "plan",
+    "plan_anew",
     "projects_of",
     "remove_member",
     "remove_output_schema",
-    "rerun",
     "remove_price",
     "rename_view",
+    "rerun",
     "revoke_key",
     "role_in",
     "save_view",
     "set_environment_key",
     "set_output_schema",
     "set_role",
+    "stop",
     "submit_tool_outputs",
     "update_assistant",
     "update_message",
     "update_run",
     "update_thread",
     "use_login_link",
+    "work",
+    "work_in_background",
 ]

@@ -45,11 +45,27 @@ def delete_thread(thread: Thread) -> None:
     """Delete a thread with all that belongs to it. Runs that have not ended are cancelled
     first, so that their readers get an ending and their driver stops."""
     with transaction.atomic():
-        lock(thread)
-        for run in hold_runs(thread):
-            hub.publish_on_commit(run.id, end(run, RunStatus.CANCELLED))
-            engines.current().signal_cancel(run.id)
+        end_runs(thread)
         Thread.objects.filter(id=thread.id).delete()
+
+
+@again_if_stale
+def cancel_unended(thread: Thread) -> None:
+    """Cancel all runs of a thread that have not ended; nothing goes on when this returns.
+
+    Raises:
+        NotFound: the thread was deleted.
+    """
+    with transaction.atomic():
+        end_runs(thread)
+
+
+def end_runs(thread: Thread) -> None:
+    """Lock the thread, and take its unended runs from whoever drives them, cancelled."""
+    lock(thread)
+    for run in hold_runs(thread):
+        hub.publish_on_commit(run.id, end(run, RunStatus.CANCELLED))
+        engines.current().signal_cancel(run.id)
 
 
 def add_message(thread: Thread, fields: dict[str, Any]) -> Message:

@@ -75,7 +75,9 @@ def test_prune_deletes_only_what_has_expired():
     assert Session.objects.get().session_key == "new"
 
 
-@pytest.mark.parametrize("command", ["create_key", "login_link", "prune"])
+@pytest.mark.parametrize(
+    "command", ["create_key", "erase", "login_link", "orphans", "prune", "storage"]
+)
 def test_a_database_that_is_behind_is_refused_in_words(command: str):
     MigrationRecorder(connection).migration_qs.filter(app="runs").delete()
     with pytest.raises(CommandError, match=r"The database is behind .* manage\.py migrate"):

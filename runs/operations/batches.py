@@ -1,0 +1,164 @@
+"""Working a cleanup off: batch by batch, each one transaction with its progress.
+
+So a cleanup goes on after any crash where the last batch ended, in whatever process takes it up.
+Between two batches requests and drivers get their turn at the database.
+"""
+
+import bisect
+import logging
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import Q
+
+from runs.contract.cleanup import Verb
+from runs.contract.errors import BadRequest
+from runs.models import Cleanup
+from runs.models.database import now, on_sqlite
+from runs.operations.cleanup import WAYS, meant
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=10)  # after this silence somebody else may go on
+AT_MOST = 500  # objects in one batch
+TRIES = 20  # of a batch that finds the database busy
+RETRY_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a batch shall take, and the pause after it (seconds)."""
+
+    batch: float
+    pause: float
+
+    def next_size(self, size: int, spent: float) -> int:
+        """How many objects the next batch takes, after one of ``size`` took ``spent``."""
+        if spent > self.batch:
+            return max(size // 2, 1)
+        return min(size * 2, AT_MOST) if spent < self.batch / 2 else size
+
+
+#: SQLite has one writer at a time, and who waits for it asks again at most 100 ms later.
+SQLITE = Pace(batch=0.025, pause=0.1)
+POSTGRESQL = Pace(batch=0.25, pause=0.05)
+FIRST_SIZE = 10
+
+
+class Lost(Exception):
+    """The cleanup was stopped, or somebody else works on it."""
+
+
+def work(cleanup: Cleanup) -> Cleanup:
+    """Work a cleanup that was begun off to its end, or until it is stopped.
+
+    Raises:
+        BadRequest: somebody else works on it, or nobody may.
+        OperationalError: the database stayed busy. What was done is done; begin it again.
+    """
+    claim(cleanup)
+    pace = SQLITE if on_sqlite() else POSTGRESQL
+    size = FIRST_SIZE
+    try:
+        while (spent := batch(cleanup, size)) is not None:
+            size = pace.next_size(size, spent)
+            time.sleep(pace.pause)
+    except Lost:
+        pass
+    finally:
+        held = Cleanup.objects.filter(number=cleanup.number, epoch=cleanup.epoch)
+        held.update(lease_owner="", lease_until=None)
+    cleanup.refresh_from_db()
+    return cleanup
+
+
+def work_in_background(cleanup: Cleanup) -> None:
+    """Work it off in a thread of this process. If that dies, it stands as interrupted."""
+
+    def run() -> None:
+        try:
+            work(cleanup)
+        except BadRequest:
+            logger.info("cleanup %s is somebody else's", cleanup.id)
+        finally:
+            connection.close()
+
+    threading.Thread(target=run, name=f"cleanup-{cleanup.number}", daemon=True).start()
+
+
+def claim(cleanup: Cleanup) -> None:
+    """Become the one who works on a cleanup.
+
+    Raises:
+        BadRequest: somebody else does, or nobody may.
+    """
+    at = now()
+    idle = Q(lease_until=None) | Q(lease_until__lt=at)
+    rows = Cleanup.objects.filter(idle, number=cleanup.number, epoch=cleanup.epoch)
+    may = rows.filter(ended_at=None, stopped_at=None).exclude(started_at=None)
+    cleanup.lease_owner = uuid.uuid4().hex
+    won = may.update(
+        epoch=cleanup.epoch + 1, lease_owner=cleanup.lease_owner, lease_until=at + LEASE
+    )
+    if not won:
+        raise BadRequest("This cleanup is stopped, at its end, or somebody else's.")
+    cleanup.epoch += 1
+
+
+def keep(cleanup: Cleanup, **columns: Any) -> None:
+    """Write progress, and prolong the lease.
+
+    Raises:
+        Lost: the cleanup is not ours any more, or was stopped.
+    """
+    ours = Cleanup.objects.filter(number=cleanup.number, epoch=cleanup.epoch)
+    going = ours.filter(stopped_at=None, ended_at=None)
+    if not going.update(lease_until=now() + LEASE, **columns):
+        raise Lost(cleanup.id)
+    for name, value in columns.items():
+        setattr(cleanup, name, value)
+
+
+def batch(cleanup: Cleanup, size: int) -> float | None:
+    """Do the next batch; the seconds it took, or None if nothing is left.
+
+    Raises:
+        Lost: the cleanup is not ours any more, or was stopped.
+    """
+    way = WAYS[Verb(cleanup.verb)]
+    numbers = next_numbers(cleanup, size)
+    if not numbers:
+        keep(cleanup, ended_at=now())
+        return None
+    rows = meant(cleanup, numbers)
+    prepared = way.prepare(rows, cleanup.cancel)
+    for _ in range(TRIES):
+        began = time.monotonic()
+        try:
+            with transaction.atomic():
+                keep(cleanup)  # first: whoever takes it over waits here until this commits
+                tally = way.carry_out(rows, cleanup.cancel, prepared)
+                done = dict(Counter(cleanup.done) + tally.rows)
+                keep(cleanup, after=numbers[-1], done=done, kept=cleanup.kept + tally.kept)
+            return time.monotonic() - began
+        except OperationalError:  # busy, or in a knot with another writer
+            logger.warning("A batch of a cleanup is tried again", exc_info=True)
+            cleanup.refresh_from_db(fields=["after", "done", "kept"])
+            time.sleep(RETRY_SECONDS)
+    raise OperationalError("The database stayed busy.")
+
+
+def next_numbers(cleanup: Cleanup, size: int) -> list[int]:
+    """The numbers of the next rows, ascending."""
+    if cleanup.chosen is not None:
+        start = bisect.bisect_right(cleanup.chosen, cleanup.after)
+        found: list[int] = cleanup.chosen[start : start + size]
+        return found
+    rows = meant(cleanup, None).filter(number__gt=cleanup.after)
+    return list(rows.values_list("number", flat=True)[:size])
