@@ -55,7 +55,7 @@ USE_TZ = True
 
 INSTALLED_APPS = [
     "daphne",  # first: it replaces runserver
-    "django.contrib.admin",
+    "runsite.admin_site.Config",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

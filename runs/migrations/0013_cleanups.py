@@ -103,14 +103,6 @@ class Migration(migrations.Migration):
                 name="run_undone",
             ),
         ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["created_at"], name="run_by_age"),
-        ),
-        migrations.AddIndex(
-            model_name="thread",
-            index=models.Index(fields=["created_at"], name="thread_by_age"),
-        ),
         migrations.AddField(
             model_name="cleanup",
             name="project",

@@ -131,7 +131,6 @@ class Run(models.Model):
             models.Index(
                 fields=["number"], condition=Q(status__in=UNDONE_VALUES), name="run_undone"
             ),
-            models.Index(fields=["created_at"], name="run_by_age"),
             models.Index(
                 fields=["rerun_of"], condition=Q(rerun_of__isnull=False), name="run_again"
             ),

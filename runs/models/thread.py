@@ -24,10 +24,7 @@ class Thread(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-number"]
-        indexes: ClassVar = [
-            models.Index(fields=["project", "number"], name="thread_of_project"),
-            models.Index(fields=["created_at"], name="thread_by_age"),
-        ]
+        indexes: ClassVar = [models.Index(fields=["project", "number"], name="thread_of_project")]
 
     def __str__(self) -> str:
         return self.id

@@ -39,10 +39,13 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How many leftovers there are of a kind."""
+    """How many leftovers there are of a kind. Plain values: a template calls what it can call."""
 
-    kind: Kind
+    name: str
+    says: str
     count: int
+    alarm: bool  # there are some, and there must be none
+    repairable: bool
 
 
 def parentless() -> int:
@@ -147,7 +150,13 @@ KINDS = (
 
 def find() -> list[Finding]:
     """All kinds, each with how many there are."""
-    return [Finding(kind, kind.count()) for kind in KINDS]
+    return [finding(kind, kind.count()) for kind in KINDS]
+
+
+def finding(kind: Kind, count: int) -> Finding:
+    """What was found of a kind."""
+    repairable = kind.repair is not None and count > 0
+    return Finding(kind.name, kind.says, count, kind.alarm and count > 0, repairable)
 
 
 def repair(name: str) -> int:

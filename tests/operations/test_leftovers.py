@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def counts():
-    return {found.kind.name: found.count for found in leftovers.find() if found.count}
+    return {found.name: found.count for found in leftovers.find() if found.count}
 
 
 def test_there_are_none_where_all_is_well():

@@ -113,11 +113,11 @@ def test_orphans_looks_and_repairs():
     assert "1 login links that have expired" in run("orphans")
     looked = told("orphans", "--repair", "--dry-run")
     assert looked["dry_run"]
-    assert {kind["kind"]: kind["rows"] for kind in looked["kinds"] if kind["rows"]} == {
+    assert {kind["name"]: kind["count"] for kind in looked["kinds"] if kind["count"]} == {
         "silent": 1,
         "links": 1,
     }
-    repaired = {kind["kind"]: kind["repaired"] for kind in told("orphans", "--repair")["kinds"]}
+    repaired = {kind["name"]: kind["repaired"] for kind in told("orphans", "--repair")["kinds"]}
     assert repaired["links"] == 1
     assert "0 login links" in run("orphans")
 

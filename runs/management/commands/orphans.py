@@ -1,5 +1,6 @@
 """``manage.py orphans``: what should not be there, or has no use any more."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -25,14 +26,10 @@ class Command(BaseCommand):
         doing = options["repair"] and not options["dry_run"]
         wire, lines = [], []
         for found in leftovers.find():
-            kind = found.kind
-            repaired = kind.repair() if doing and kind.repair and found.count else 0
-            alarm = kind.alarm and found.count > 0
-            wire.append(
-                {"kind": kind.name, "rows": found.count, "repaired": repaired, "alarm": alarm}
-            )
+            repaired = leftovers.repair(found.name) if doing and found.repairable else 0
+            wire.append({**asdict(found), "repaired": repaired})
             put_right = f", {repaired} put right" if repaired else ""
-            marked = " (a defect: please report it)" if alarm else ""
-            lines.append(f"{found.count} {kind.says}{put_right}{marked}")
+            marked = " (a defect: please report it)" if found.alarm else ""
+            lines.append(f"{found.count} {found.says}{put_right}{marked}")
         words = "\n".join(lines)
         say(self, {"dry_run": not doing, "kinds": wire}, words, as_json=options["json"])
