@@ -3,11 +3,21 @@
 from datetime import timedelta
 
 from django.apps import apps
+from django.db import connection, models, transaction
 from django.utils import timezone
 
 from runs.contract.events import run_event
 from runs.contract.status import RunStatus
-from runs.models import IdempotencyKey, Message, Project, Run, Thread
+from runs.models import (
+    EventChunk,
+    IdempotencyKey,
+    Message,
+    Project,
+    Run,
+    RunStep,
+    Thread,
+    ToolCall,
+)
 from runs.wire.objects import run_object
 from tests.factories import make_events, make_message, make_run, make_step, make_thread
 
@@ -45,6 +55,48 @@ def age(thread: Thread, days: int) -> None:
     Thread.objects.filter(id=thread.id).update(created_at=at)
     Message.objects.filter(thread=thread).update(created_at=at)
     Run.objects.filter(thread=thread).update(created_at=at)
+
+
+#: The tables that belong to a thread, each with its columns that hold ids.
+OF_THREADS: dict[type[models.Model], tuple[str, ...]] = {
+    Thread: ("id",),
+    Run: ("id", "thread_id"),
+    Message: ("id", "thread_id", "run_id"),
+    RunStep: ("id", "run_id", "message_id"),
+    ToolCall: ("id", "run_id", "step_id"),
+    EventChunk: ("run_id",),
+    IdempotencyKey: ("key", "run_id", "thread_id"),
+}
+
+
+def fill(project: Project, first: int, doubled: int) -> None:
+    """Make ``first`` full threads, each a day older than the one before, and double them all so
+    many times: ids of copies end in other letters. Nothing else may be in these tables."""
+    with transaction.atomic():
+        for days in range(first):
+            make_full_thread(project, days=days)
+        for letter in "abcdefghijkl"[:doubled]:
+            for model, ids in OF_THREADS.items():
+                double(model, letter, ids)
+
+
+def double(model: type[models.Model], letter: str, ids: tuple[str, ...]) -> None:
+    """Copy every row, with a number of its own and ids that end in ``letter``."""
+    table = model._meta.db_table
+    columns = [field.column for field in model._meta.concrete_fields]
+    values = {column: f'"{column}"' for column in columns}
+    values["number"] = f"number + (SELECT MAX(number) FROM {table})"
+    values |= {column: f"\"{column}\" || '{letter}'" for column in ids}
+    names = ", ".join(f'"{column}"' for column in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) SELECT {', '.join(values.values())} FROM {table}"
+        )
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'number'),"
+                f" (SELECT MAX(number) FROM {table}))"
+            )
 
 
 def rows_by_table() -> dict[str, int]:

@@ -9,11 +9,11 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.utils.timezone import now
 
 from runs.contract.status import DRIVEN, MessageStatus, RunStatus, StepStatus
 from runs.models import Message, Project, Run
 from runs.models.columns import spelled
-from runs.models.database import now
 from runs.models.run import ACTIVE_VALUES, DRIVABLE_VALUES, UNDONE_VALUES
 from runs.operations.erase import busy, quiet
 

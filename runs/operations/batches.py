@@ -39,16 +39,21 @@ class Pace:
     pause: float
 
     def next_size(self, size: int, spent: float) -> int:
-        """How many objects the next batch takes, after one of ``size`` took ``spent``."""
+        """How many objects the next batch takes, after one of ``size`` took ``spent``.
+
+        Below ``FEW`` a batch hardly gets shorter, unless the objects themselves are large.
+        """
         if spent > self.batch:
-            return max(size // 2, 1)
+            least = 1 if spent > LARGE * self.batch else min(FEW, size)
+            return max(size // 2, least)
         return min(size * 2, AT_MOST) if spent < self.batch / 2 else size
 
 
 #: SQLite has one writer at a time, and who waits for it asks again at most 100 ms later.
-SQLITE = Pace(batch=0.025, pause=0.1)
+SQLITE = Pace(batch=0.05, pause=0.1)
 POSTGRESQL = Pace(batch=0.25, pause=0.05)
-FIRST_SIZE = 10
+FEW = 10
+LARGE = 10  # times what a batch shall take
 
 
 class Lost(Exception):
@@ -64,7 +69,7 @@ def work(cleanup: Cleanup) -> Cleanup:
     """
     claim(cleanup)
     pace = SQLITE if on_sqlite() else POSTGRESQL
-    size = FIRST_SIZE
+    size = FEW
     try:
         while (spent := batch(cleanup, size)) is not None:
             size = pace.next_size(size, spent)
@@ -126,7 +131,7 @@ def keep(cleanup: Cleanup, **columns: Any) -> None:
 
 
 def batch(cleanup: Cleanup, size: int) -> float | None:
-    """Do the next batch; the seconds it took, or None if nothing is left.
+    """Do the next batch; the seconds for which it kept others out, or None if nothing is left.
 
     Raises:
         Lost: the cleanup is not ours any more, or was stopped.
@@ -139,9 +144,9 @@ def batch(cleanup: Cleanup, size: int) -> float | None:
     rows = meant(cleanup, numbers)
     prepared = way.prepare(rows, cleanup.cancel)
     for _ in range(TRIES):
-        began = time.monotonic()
         try:
             with transaction.atomic():
+                began = time.monotonic()  # waiting for one's turn is nobody's burden
                 keep(cleanup)  # first: whoever takes it over waits here until this commits
                 tally = way.carry_out(rows, cleanup.cancel, prepared)
                 done = dict(Counter(cleanup.done) + tally.rows)

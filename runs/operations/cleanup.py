@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 
 from runs.contract.cleanup import Verb
 from runs.contract.errors import BadRequest
+from runs.execution import engines
 from runs.models import Cleanup, Project
 from runs.models.database import now
 from runs.operations import compaction, erase
@@ -38,8 +39,9 @@ class Way:
 
 
 def cancel_and_wait(threads: QuerySet[Any], cancel: bool) -> None:
-    """Cancel what has to be, and let its readers read their ending."""
-    if cancel and erase.cancel_first(threads):
+    """Cancel what has to be, and let its readers read their ending, unless they are readers of
+    this process: those are told when the threads go."""
+    if cancel and not engines.current().running and erase.cancel_first(threads):
         time.sleep(LAST_LOOK_SECONDS)
 
 

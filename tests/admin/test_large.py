@@ -1,74 +1,23 @@
 """The lists where there is much: 100,000 threads and runs, with a message and a log each."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from runs.contract.status import RunStatus
-from runs.models import EventChunk, Message, Run, Thread
+from runs.models import Message, Run, Thread
+from runs.models.database import now
 from runs.models.figures import with_sizes
 from tests.admin.pages import listing
-from tests.factories import make_message, make_run, make_thread
-from tests.filled import age
+from tests.filled import fill
 
-FIRST = 100  # rows made one by one; all others are copies of them
+FIRST = 100  # threads made one by one; all others are copies of them
 DOUBLED = 10  # times
 QUERIES = 10
-
-STATUSES = [RunStatus.COMPLETED] * 17 + [
-    RunStatus.FAILED,
-    RunStatus.REQUIRES_ACTION,
-    RunStatus.IN_PROGRESS,
-]
-
-
-def fill(project):
-    """Rows numbered from 1 in every table, thread 7 with run 7 and message 7; then their copies."""
-    runs = []
-    for number in range(1, FIRST + 1):
-        thread = make_thread(project, number=number, id=f"thread_{number}")
-        message = make_message(thread, "x" * 200, number=number, id=f"msg_{number}")
-        runs.append(
-            make_run(
-                thread,
-                STATUSES[number % len(STATUSES)],
-                number=number,
-                id=f"run_{number}",
-                required_action={},
-            )
-        )
-        EventChunk.objects.create(
-            number=number, run=runs[-1], first_number=1, last_number=1, epoch=1, body=message.id
-        )
-        age(thread, number)
-    for doubling in range(DOUBLED):
-        double(Thread, doubling, id="thread_")
-        double(Message, doubling, id="msg_", thread_id="thread_")
-        double(Run, doubling, id="run_", thread_id="thread_")
-        double(EventChunk, doubling, run_id="run_")
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
-
-
-def double(model, doubling, **ids):
-    """Copy every row, with a number and ids of its own."""
-    shift = FIRST * 2**doubling
-    columns = [field.column for field in model._meta.concrete_fields]
-    values = [
-        f"number + {shift}"
-        if column == "number"
-        else f"'{ids[column]}' || (number + {shift})"
-        if column in ids
-        else f'"{column}"'
-        for column in columns
-    ]
-    names = ", ".join(f'"{column}"' for column in columns)
-    table = model._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {table}")
-
+HOUR = timedelta(hours=1)
 
 PAGES = [
     (Thread, ""),
@@ -81,7 +30,7 @@ PAGES = [
     (Thread, "contents=empty"),
     (Thread, "quiet=90"),
     (Thread, "quiet=365"),
-    (Thread, "q=thread_77777"),
+    (Thread, "q=thread"),
     (Run, ""),
     (Run, "p=100"),
     (Run, "status=completed"),
@@ -93,32 +42,48 @@ PAGES = [
     (Run, "error=rate_limit_exceeded"),
     (Run, "age=90-"),
     (Run, "age=90-&status=failed"),
-    (Run, "q=run_77777"),
-    (Run, "q=thread_77777"),
+    (Run, "q=run"),
+    (Run, "q=thread"),
     (Message, ""),
     (Message, "role=assistant"),
-    (Message, "q=thread_77777"),
+    (Message, "q=thread"),
 ]
 
 
 @pytest.mark.slow
 def test_pages_of_large_lists(operator, project, django_assert_max_num_queries):
     """None takes as long as it takes to look at what each row of the table has."""
-    fill(project)
+    fill(project, FIRST, DOUBLED)
+    make_them_differ()
     assert Run.objects.count() > 100_000
-    too_long = min(seconds(lambda: list(with_sizes(Thread.objects.all()))) for _ in range(2))
+    run = Run.objects.order_by("number")[77_777]
+    searched = {"q=thread": f"q={run.thread_id}", "q=run": f"q={run.id}"}
+    too_long = seconds(lambda: list(with_sizes(Thread.objects.all()))) / 4
     slow = {}
     for model, query in PAGES:
-        address = f"{listing(model)}?{query}"
+        address = f"{listing(model)}?{searched.get(query, query)}"
         with django_assert_max_num_queries(QUERIES):
             page = operator.get(address)
-        assert page.status_code == 200
         rows = list(page.context["cl"].result_list)
-        assert len(rows) == 1 if query.startswith("q=") else len(rows) in (0, 50), address
-        taken = min(seconds(lambda address=address: operator.get(address)) for _ in range(3))
-        if taken > too_long / 4:
-            slow[address] = taken
+        assert len(rows) in ((1, 2) if query in searched else (0, 50)), address
+        tries = [seconds(lambda address=address: operator.get(address))]
+        while min(tries) > too_long and len(tries) < 4:  # the machine may do other things, too
+            tries.append(seconds(lambda address=address: operator.get(address)))
+        if min(tries) > too_long:
+            slow[address] = tries
     assert slow == {}, too_long
+
+
+def make_them_differ():
+    """Some runs have failed, some have not ended."""
+    runs = Run.objects.annotate(rest=F("number") % 20)
+    error = {"code": "server_error", "message": ""}
+    runs.filter(rest=1).update(status=RunStatus.FAILED, last_error=error)
+    runs.filter(rest=2).update(status=RunStatus.REQUIRES_ACTION)
+    runs.filter(rest=3).update(status=RunStatus.IN_PROGRESS, lease_until=now() + HOUR)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
 
 
 def seconds(work):

@@ -92,21 +92,26 @@ def test_everything_the_admin_shows(open_page: Page, urls: dict[str, str]):
 @every_look
 def test_the_admin(open_page: Page, urls: dict[str, str]):
     found = []
-    for path in ("/admin/", "/admin/runs/apikey/", "/admin/runs/thread/"):
-        open_page.goto(path)
+    paths = ["", "sessions/session/", "runs/cleanup/leftovers/", "runs/cleanup/storage/",
+             "runs/idempotencykey/", "runs/apikey/", "runs/thread/?q=nothing"]  # fmt: skip
+    for path in paths:
+        open_page.goto(f"/admin/{path}")
         found += complaints(open_page)
+    open_page.goto("/admin/runs/thread/")
+    found += complaints(open_page)
     first = open_page.locator("#result_list").get_by_role("row").nth(1)
     first.get_by_role("checkbox").check()
-    open_page.get_by_label("Action:").select_option("delete_rows")
+    open_page.get_by_label("Action:").select_option("erase")
     open_page.get_by_role("button", name="Go", exact=True).click()
-    expect(open_page.get_by_role("button", name="Delete 1 threads")).to_be_visible()
+    expect(open_page.get_by_text("It is planned.")).to_be_visible()
     found += complaints(open_page)
-    open_page.get_by_role("link", name="No, take me back").click()
-    first.get_by_role("link").click()
-    expect(open_page.get_by_role("heading", name="View thread")).to_be_visible()
+    open_page.goto("/admin/runs/run/")
+    open_page.locator("#result_list tbody th a").first.click()
+    open_page.get_by_role("button", name="Kick (have them driven)").click()
+    expect(open_page.get_by_role("button", name="Kick 1 runs")).to_be_visible()
     found += complaints(open_page)
-    open_page.get_by_role("link", name="Delete").click()
-    expect(open_page.get_by_text("Are you sure")).to_be_visible()
+    open_page.goto("/admin/runs/cleanup/")
+    expect(open_page.get_by_role("cell", name="planned").first).to_be_visible()
     assert found + complaints(open_page) == []
 
 

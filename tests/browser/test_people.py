@@ -156,23 +156,27 @@ def test_a_deleted_thread_is_told_and_its_page_kept(page: Page, api):
     admin = page.context.new_page()
     admin.goto(f"/admin/runs/thread/?q={thread}")
     admin.get_by_role("link", name=thread).click()
-    admin.get_by_role("link", name="Delete").click()
-    admin.get_by_role("button", name="Yes, I’m sure").click()  # noqa: RUF001  Django's own text
-    expect(admin.get_by_text("was deleted successfully")).to_be_visible()
+    admin.get_by_role("button", name="Erase (counts first)").click()
+    expect(admin.get_by_text("1 with an active run will be kept.")).to_be_visible()
+    admin.get_by_role("button", name="Cancel their runs first, and count again").click()
+    admin.get_by_role("button", name="Erase", exact=True).click()
+    expect(admin.get_by_text("It is done.")).to_be_visible(timeout=20_000)  # comes anew by itself
     expect(page.locator("#pill")).to_have_text("Deleted")
     expect(page.locator(".message")).to_contain_text("w5")
     assert api.get(f"/threads/{thread}").status_code == 404
 
 
-def test_the_admin_deletes_several_after_asking(page: Page, api):
+def test_the_admin_erases_several_after_asking(page: Page, api):
     threads = [api.post("/threads", json={}).json()["id"] for _ in range(2)]
     page.goto("/admin/runs/thread/")
     for thread in threads:
         page.get_by_role("row", name=thread).get_by_role("checkbox").check()
-    page.get_by_label("Action:").select_option("delete_rows")
+    page.get_by_label("Action:").select_option("erase")
     page.get_by_role("button", name="Go", exact=True).click()
-    page.get_by_role("button", name="Delete 2 threads").click()
-    expect(page.get_by_text("Delete 2 threads.")).to_be_visible()
+    expect(page.get_by_role("row", name="Threads 2 0")).to_be_visible()
+    page.get_by_role("button", name="Erase", exact=True).click()
+    expect(page.get_by_text("It is done.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("row", name="Threads 2 2")).to_be_visible()
     assert api.get(f"/threads/{threads[0]}").status_code == 404
 
 

@@ -211,8 +211,11 @@ def test_more_than_fits_into_a_statement_is_counted_in_parts(project, monkeypatc
 
 def test_batches_are_as_large_as_their_time_allows():
     pace = Pace(batch=1.0, pause=0)
-    assert pace.next_size(10, 0.1) == 20
-    assert pace.next_size(10, 0.7) == 10
-    assert pace.next_size(10, 1.5) == 5
-    assert pace.next_size(1, 9.0) == 1
+    assert pace.next_size(100, 0.1) == 200
+    assert pace.next_size(100, 0.7) == 100
+    assert pace.next_size(100, 1.5) == 50
+    assert pace.next_size(12, 1.5) == 10
+    assert pace.next_size(5, 1.5) == 5
+    assert pace.next_size(12, 10.5) == 6
+    assert pace.next_size(1, 99.0) == 1
     assert pace.next_size(AT_MOST, 0.0) == AT_MOST

@@ -1,0 +1,213 @@
+"""Thousands of threads erased beside running ones, and after a ``kill -9`` of the eraser."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.filled import FULL
+from tests.live import ROOT, LiveServer, environment, manage, postgres_database, template
+from tests.process.client import Api, Reader, text_of, until
+from tests.upstream import Upstream
+from tests.upstream_script import expected_text
+
+pytestmark = pytest.mark.process
+
+FIRST, DOUBLED = 125, 4  # two thousand threads
+MANY = FIRST * 2**DOUBLED
+ON_BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)]
+MODEL = "text-100x20"
+STREAMS = 6
+
+FILL = (
+    "from runs.models import Project; from tests.filled import fill;"
+    " fill(Project.objects.create(name='old'), {}, {})"
+)
+#: What is left of the project; rows that refer to nothing; and all rows, for a comparison.
+LOOK = """
+import json
+from runs.models import Cleanup, IdempotencyKey, Run, Thread
+from runs.operations.leftovers import parentless
+from tests.filled import rows_by_table
+old = {"project__name": "old"}
+print(json.dumps({
+    "old": [model.objects.filter(**old).count() for model in (Thread, Run, IdempotencyKey)],
+    "parentless": parentless(),
+    "rows": rows_by_table(),
+    "done": list(Cleanup.objects.values_list("done", flat=True)),
+}))
+"""
+
+
+@pytest.fixture(params=ON_BOTH)
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The settings of a database: a file of its own, or a new PostgreSQL one."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            yield {}
+        else:
+            url = postgres_database(os.environ["DATABASE_URL"])
+            yield {"DATABASE_URL": stack.enter_context(url)}
+
+
+def shell(code: str, data_dir: Path, **settings: str) -> str:
+    """What a piece of Python prints beside the server."""
+    done = manage("shell", "--no-imports", "-c", code, data_dir=data_dir, **settings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def look(data_dir: Path, **settings: str) -> dict[str, Any]:
+    """What is in the database."""
+    found: dict[str, Any] = json.loads(shell(LOOK, data_dir, **settings))
+    return found
+
+
+def erasing(data_dir: Path, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
+    """``manage.py erase`` under way, in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "erase", *arguments],
+        cwd=ROOT,
+        env=environment(data_dir, **settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def test_two_thousand_threads_go_while_runs_stream(
+    upstream: Upstream, database: dict[str, str]
+) -> None:
+    with LiveServer(RUNSITE_UPSTREAM_URL=upstream.url, **database) as server:
+        shell(FILL.format(FIRST, DOUBLED), server.data_dir, **database)
+        dry = manage(
+            "erase", "--project", "old", "--dry-run", "--json", data_dir=server.data_dir, **database
+        )
+        figures = json.loads(dry.stdout)["rows"]
+        assert figures == {name: count * MANY for name, count in FULL.items()}
+        async with Api(server) as api:
+            before = await stream_for(api, seconds=4)
+            process = erasing(server.data_dir, "--project", "old", "--json", **database)
+            beside = await stream_for(api, until_ended=process)
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        assert json.loads(out)["rows"] == figures
+        left = look(server.data_dir, **database)
+    assert left["old"] == [0, 0, 0]
+    assert left["parentless"] == 0
+    assert len(beside) >= STREAMS
+    # Created beside the eraser about as fast as without it; a busy machine has its own ideas.
+    assert middle(beside) < 3 * middle(before) + 0.25, (before, beside)
+
+
+async def test_readers_are_told_that_a_run_is_cancelled_with_its_thread(
+    upstream: Upstream,
+) -> None:
+    """By an eraser in another process, who leaves them time to read it."""
+    with LiveServer(RUNSITE_UPSTREAM_URL=upstream.url) as server:
+        async with Api(server) as api:
+            run = await api.run("text-2000x20")
+            reader = Reader(api, run)
+            reading = asyncio.create_task(reader.attach())
+            await until(lambda: len(reader.deltas) > 5)
+            kept = manage("erase", run["thread_id"], "--json", data_dir=server.data_dir)
+            assert json.loads(kept.stdout)["kept"] == 1
+            process = erasing(server.data_dir, run["thread_id"], "--cancel", "--json")
+            assert await reading
+            assert reader.names[-2:] == ["thread.run.step.cancelled", "thread.run.cancelled"]
+            out, err = await asyncio.to_thread(process.communicate)
+            assert json.loads(out)["rows"]["threads"] == 1, err
+            answer = await api.http.get(f"/threads/{run['thread_id']}")
+            assert answer.status_code == 404
+
+
+async def stream_for(
+    api: Api, *, seconds: float = 0.0, until_ended: "subprocess.Popen[str] | None" = None
+) -> list[float]:
+    """Create and read runs, several at once, for so long; each must be whole. The seconds that
+    the creates took."""
+    began = time.monotonic()
+    taken: list[float] = []
+
+    def going() -> bool:
+        if until_ended is not None:
+            return until_ended.poll() is None
+        return time.monotonic() - began < seconds
+
+    async def one_after_another() -> None:
+        while going() or not taken:
+            asked = time.monotonic()
+            run = await api.run(MODEL)
+            taken.append(time.monotonic() - asked)
+            reader = Reader(api, run)
+            assert await reader.attach()
+            assert reader.names[-1] == "thread.run.completed"
+            assert "".join(event.delta for event in reader.deltas) == expected_text(MODEL)
+            (message,) = await api.messages(run)
+            assert text_of(message) == expected_text(MODEL)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(STREAMS):
+            group.create_task(one_after_another())
+    return taken
+
+
+def middle(values: list[float]) -> float:
+    """The median."""
+    return sorted(values)[len(values) // 2]
+
+
+def test_an_eraser_that_is_killed_is_taken_up_to_the_same_end(tmp_path: Path) -> None:
+    """Two copies of one database: in one nothing happens to the eraser, in the other it dies."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(template(), first)
+    shell(FILL.format(FIRST, DOUBLED - 1), first)
+    many = threads_in(first)
+    shutil.copytree(first, second)
+
+    process = erasing(first, "--project", "old", "--json")
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    whole = look(first)
+    assert whole["done"] == [json.loads(out)["rows"]]
+
+    process = erasing(second, "--project", "old")
+    assert process.stderr is not None
+    cleanup = process.stderr.readline().split()[-1]
+    deadline = time.monotonic() + 60
+    while threads_in(second) == many:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    torn = look(second)
+    assert 0 < torn["rows"]["Thread"] < many
+    assert torn["parentless"] == 0
+    assert torn["done"][0]["threads"] == many - torn["rows"]["Thread"]
+
+    while True:  # until the dead one's lease has run out
+        resumed = manage("erase", "--resume", cleanup, "--json", data_dir=second)
+        if resumed.returncode == 0:
+            break
+        assert "being worked on" in resumed.stderr
+        assert time.monotonic() < deadline + 60
+        time.sleep(0.5)
+    assert json.loads(resumed.stdout)["standing"] == "done"
+    assert look(second) == whole
+
+
+def threads_in(data_dir: Path) -> int:
+    """How many threads there are, found out quickly."""
+    with closing(sqlite3.connect(data_dir / "runsite.sqlite3", timeout=10)) as connection:
+        return int(connection.execute("SELECT COUNT(*) FROM runs_thread").fetchone()[0])
