@@ -89,8 +89,8 @@ def work_in_background(cleanup: Cleanup) -> None:
     def run() -> None:
         try:
             work(cleanup)
-        except BadRequest:
-            logger.info("cleanup %s is somebody else's", cleanup.id)
+        except (BadRequest, OperationalError):  # its page says how it stands
+            logger.warning("cleanup %s was not worked off", cleanup.id, exc_info=True)
         finally:
             connection.close()
 
