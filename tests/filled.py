@@ -1,5 +1,6 @@
 """Threads with a row in every table that belongs to them, and what is left of them."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.apps import apps
@@ -69,15 +70,20 @@ OF_THREADS: dict[type[models.Model], tuple[str, ...]] = {
 }
 
 
-def fill(project: Project, first: int, doubled: int) -> None:
-    """Make ``first`` full threads, each a day older than the one before, and double them all so
+def fill(
+    project: Project,
+    first: int,
+    doubled: int,
+    tables: Iterable[type[models.Model]] = tuple(OF_THREADS),
+) -> None:
+    """Make ``first`` full threads, each a day older than the one before, and double ``tables`` so
     many times: ids of copies end in other letters. Nothing else may be in these tables."""
     with transaction.atomic():
         for days in range(first):
             make_full_thread(project, days=days)
         for letter in "abcdefghijkl"[:doubled]:
-            for model, ids in OF_THREADS.items():
-                double(model, letter, ids)
+            for model in tables:
+                double(model, letter, OF_THREADS[model])
 
 
 def double(model: type[models.Model], letter: str, ids: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import F
 
 from runs.contract.status import RunStatus
-from runs.models import Message, Run, Thread
+from runs.models import EventChunk, Message, Run, Thread
 from runs.models.database import now
 from runs.models.figures import with_sizes
 from tests.admin.pages import listing
@@ -53,7 +53,7 @@ PAGES = [
 @pytest.mark.slow
 def test_pages_of_large_lists(operator, project, django_assert_max_num_queries):
     """None takes as long as it takes to look at what each row of the table has."""
-    fill(project, FIRST, DOUBLED)
+    fill(project, FIRST, DOUBLED, (Thread, Run, Message, EventChunk))
     make_them_differ()
     assert Run.objects.count() > 100_000
     run = Run.objects.order_by("number")[77_777]
