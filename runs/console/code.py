@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runs.console.text import visible
+from runs.console.text import HIDDEN, visible
 
 #: Parameters of a run that are Runsite's own: openai-python takes them apart from the others.
 OURS = ("on_active_run", "expires_in", "action_expires_in")
@@ -72,37 +72,84 @@ class Language:
 
     words: dict[bool | None, str]
     answer: Callable[[str], str]
+    quoted: Callable[[str | float], str]
     key: Callable[[str], str]
     comma: str  # behind the last of several lines
 
     def literal(self, value: Any, indent: int = 0) -> str:
         """A value; in several lines if it is long, the later ones of them indented."""
+        if not isinstance(value, dict | list):
+            return self.scalar(value)
+        if not value:
+            return "".join(brackets(value))
+        return self.inline(value, WIDTH - indent) or self.broken(value, indent)
+
+    def scalar(self, value: Any) -> str:
+        """A value that is no object or array."""
         if isinstance(value, Answer):
             return self.answer(value.name)
         if value is None or isinstance(value, bool):
             return self.words[value]
-        if isinstance(value, dict):
-            pairs = [(f"{self.key(key)}: ", item) for key, item in value.items()]
-            return self.bracket("{", pairs, "}", indent)
-        if isinstance(value, list):
-            return self.bracket("[", [("", item) for item in value], "]", indent)
-        return quoted(value)
+        return self.quoted(value)
 
-    def bracket(self, opens: str, pairs: Sequence[tuple[str, Any]], ends: str, indent: int) -> str:
-        """The parts of an object or array, in one line if they fit into it."""
-        line = f"{opens}{', '.join(key + self.literal(item) for key, item in pairs)}{ends}"
-        if not pairs or (len(line) + indent <= WIDTH and "\n" not in line):
-            return line
+    def inline(self, value: Any, room: int) -> str | None:
+        """A value in one line; None as soon as that is longer than ``room``, so that trying
+        it costs no more for a large value than for a small one."""
+        if room <= 0 or (isinstance(value, str) and len(value) > room):
+            return None
+        if not isinstance(value, dict | list):
+            line = self.scalar(value)
+        else:
+            line, ends = brackets(value)
+            for before, item in self.parts(value):
+                line += f", {before}" if len(line) > 1 else before
+                part = self.inline(item, room - len(line) - 1)
+                if part is None:
+                    return None
+                line += part
+            line += ends
+        return line if len(line) <= room else None
+
+    def broken(self, value: dict[str, Any] | list[Any], indent: int) -> str:
+        """An object or array with a line, or several, for each of its parts."""
+        opens, ends = brackets(value)
         inner = " " * (indent + 2)
-        lines = [f"{inner}{key}{self.literal(item, indent + 2)}" for key, item in pairs]
+        lines = [
+            f"{inner}{before}{self.literal(item, indent + 2)}" for before, item in self.parts(value)
+        ]
         between = ",\n".join(lines)
         return f"{opens}\n{between}{self.comma}\n{' ' * indent}{ends}"
 
+    def parts(self, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+        """The items of an object or array, each behind what is written before it."""
+        if isinstance(value, dict):
+            return ((f"{self.key(key)}: ", item) for key, item in value.items())
+        return (("", item) for item in value)
+
+
+def brackets(value: dict[str, Any] | list[Any]) -> tuple[str, str]:
+    """What an object or array begins and ends with."""
+    return ("{", "}") if isinstance(value, dict) else ("[", "]")
+
 
 def quoted(value: str | float) -> str:
-    """A text or number in JSON, which Python and JavaScript read alike."""
-    text = visible(json.dumps(value, ensure_ascii=False))
-    return HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    """A text or number in JSON, which JavaScript reads alike."""
+    return escaped(HALVES, escaped(HIDDEN, json.dumps(value, ensure_ascii=False)))
+
+
+def python_quoted(value: str | float) -> str:
+    """A text or number in Python, for which two halves are not one character."""
+    return escaped(HALVES, visible(json.dumps(value, ensure_ascii=False)))
+
+
+def escaped(characters: re.Pattern[str], text: str) -> str:
+    """``text`` with these characters as JSON escapes them: ``\\uxxxx``, or a pair of those."""
+
+    def escape(found: re.Match[str]) -> str:
+        units = found[0].encode("utf-16-be", "surrogatepass").hex()
+        return re.sub("....", r"\\u\g<0>", units)
+
+    return characters.sub(escape, text)
 
 
 def js_key(name: str) -> str:
@@ -112,11 +159,13 @@ def js_key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else quoted(name)
 
 
-PYTHON = Language({True: "True", False: "False", None: "None"}, "{}.id".format, quoted, ",")
-JS = Language({True: "true", False: "false", None: "null"}, "{}.id".format, js_key, ",")
-JSON = Language(JS.words, '"{{{}.id}}"'.format, quoted, "")
+PYTHON = Language(
+    {True: "True", False: "False", None: "None"}, "{}.id".format, python_quoted, python_quoted, ","
+)
+JS = Language({True: "true", False: "false", None: "null"}, "{}.id".format, quoted, js_key, ",")
+JSON = Language(JS.words, '"{{{}.id}}"'.format, quoted, quoted, "")
 MARK = "\0"  # in no JSON: there it is an escape
-SHELL = Language(JS.words, f'"{MARK}{{}}"'.format, quoted, "")
+SHELL = Language(JS.words, f'"{MARK}{{}}"'.format, quoted, quoted, "")
 
 
 def as_json(value: Any) -> str:
@@ -130,7 +179,7 @@ def as_json(value: Any) -> str:
 def python(base_url: str, calls: Sequence[Call]) -> str:
     """The calls with openai-python."""
     lines = ["from openai import OpenAI", "", f"# {KEY}"]
-    lines += [f"client = OpenAI(base_url={quoted(base_url)})", ""]
+    lines += [f"client = OpenAI(base_url={python_quoted(base_url)})", ""]
     lines += [f"{call.name} = client.beta.{python_call(call)}" for call in calls]
     return "\n".join([*lines, "print(run.id, run.status)", ""])
 

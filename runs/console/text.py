@@ -7,10 +7,13 @@ from typing import Any
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
-#: Control characters, and those that turn or hide text around them: shown as escapes where
-#: a person decides by what they read (tool names and arguments).
+#: Control characters, those that turn or hide text around them, and those that show nothing
+#: (fillers, tags, variation selectors beyond the usual): shown as escapes where a person
+#: decides by what they read (tool names and arguments).
 HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
 )
 
 SHORT = 60  # characters of JSON that stay in one line
@@ -85,8 +88,13 @@ NAVIGATION = {
 
 
 def visible(text: str) -> str:
-    """``text`` with hidden characters as escapes such as ``\\u202e``."""
-    return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    """``text`` with hidden characters as escapes such as ``\\u202e`` and ``\\U000e0041``."""
+    return HIDDEN.sub(lambda found: escape_of(ord(found[0])), text)
+
+
+def escape_of(code: int) -> str:
+    """The escape of a character, as Python has it."""
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def pretty(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,10 @@ from tests.factories import (
     make_thread,
 )
 
-HOSTILE = "It's \"$5\" `x` \\n \\ $(id) ${x} \u202e\u2028\r\n</script> ü 😀 ''' JSON\nJSON"
+HOSTILE = (
+    'It\'s "$5" `x` \\n \\ $(id) ${x} \u202e\u2028\U000e0041\u3164\x7f\r\n</script> ü 😀 '
+    "''' JSON\nJSON"
+)
 
 
 def test_python_reads_back_what_was_written():
@@ -39,6 +43,52 @@ def test_python_reads_back_what_was_written():
 def test_json_reads_back_what_was_written():
     body = {"a": [HOSTILE, {HOSTILE: [1, 2.5, True, None]}], "long": ["x" * 50] * 5}
     assert json.loads(code.as_json(body)) == body
+
+
+def test_hidden_characters_are_escapes_of_the_language():
+    calls = [code.create_run("thread_1", {"instructions": "a\U000e0041b\u180e😀"})]
+    codes = code.in_all("http://h/v1", calls)
+    assert r'instructions="a\U000e0041b\u180e😀"' in codes["Python"]
+    assert r'instructions: "a\udb40\udc41b\u180e😀"' in codes["Node.js"]
+    assert r'"instructions": "a\udb40\udc41b\u180e😀"' in codes["curl"]
+
+
+def test_halves_of_characters_stay_halves():
+    text = "\ud83d and \ude00"
+    assert ast.literal_eval(code.python_quoted(text)) == text
+    assert json.loads(code.quoted(text)) == text
+
+
+def nested(depth: int, width: int) -> dict[str, object]:
+    """A schema of objects in objects."""
+    if not depth:
+        return {"type": "string"}
+    inner = {f"property_{n}": nested(depth - 1, width) for n in range(width)}
+    return {"type": "object", "properties": inner}
+
+
+@pytest.mark.parametrize(("depth", "width"), [(60, 1), (6, 2)])
+def test_nested_values_are_written_in_bounded_work(depth, width):
+    written = []
+
+    def counted(name: str) -> str:
+        written.append(name)
+        return code.quoted(name)
+
+    schema = nested(depth, width)
+    text = replace(code.JSON, key=counted).literal(schema)
+    assert json.loads(text) == schema
+    keys = text.count('": ')
+    assert len(written) <= 6 * keys  # once in its own line, else only in tries of one line
+
+
+def test_a_value_is_broken_only_where_it_does_not_fit():
+    fits = {"a": "x" * (code.WIDTH - 9)}
+    assert code.as_json(fits) == json.dumps(fits)
+    assert code.as_json({"a": "x" * (code.WIDTH - 8)}).count("\n") == 2
+    assert code.as_json({"b": {"a": "x" * (code.WIDTH - 11)}, "c": [], "d": {}}) == (
+        '{\n  "b": {"a": "%s"},\n  "c": [],\n  "d": {}\n}' % ("x" * (code.WIDTH - 11))
+    )
 
 
 def test_a_run_is_shown_as_code(operator, project):

@@ -8,7 +8,7 @@ from django.utils import timezone
 from runs import operations
 from runs.contract.events import RUN_CREATED, THREAD_CREATED
 from runs.events import log
-from runs.models import Message, Run, Thread
+from runs.models import IdempotencyKey, Message, Run, Thread
 from tests.console.pages import says, url
 from tests.factories import (
     WEATHER,
@@ -99,6 +99,15 @@ def test_a_double_click_is_one_rerun(operator, original):
     assert first["location"] == second["location"]
     assert Run.objects.filter(rerun_of=original.id).count() == 1
     assert rerun(operator, original, "other")["location"] != first["location"]
+
+
+def test_a_refused_rerun_is_told_on_the_page_of_the_run(operator, original):
+    rerun(operator, original)
+    IdempotencyKey.objects.update(body_digest="of another form")
+    response = rerun(operator, original)
+    assert response["location"] == url(original)
+    assert "This Idempotency-Key was used with another" in says(operator.get(url(original)))
+    assert Run.objects.filter(rerun_of=original.id).count() == 1
 
 
 def test_both_pages_show_the_link(operator, original):

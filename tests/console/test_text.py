@@ -56,6 +56,22 @@ def test_hidden_characters_are_shown():
     )
 
 
+@pytest.mark.parametrize(
+    "character",
+    ["\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u180e", "\u206a", "\u206f", "\u3164",
+     "\uffa0", "\ufff9", "\ufffb", "\U000e0000", "\U000e0041", "\U000e007f", "\U000e0100",
+     "\U000e01ef"],
+)  # fmt: skip
+def test_characters_without_a_glyph_are_shown(character):
+    assert (
+        visible(f"a{character}b") == f"a{character}b".encode("ascii", "backslashreplace").decode()
+    )
+
+
+def test_visible_characters_stay():
+    assert visible("ü 😀 \ufe0f 한 \U000e0080") == "ü 😀 \ufe0f 한 \U000e0080"
+
+
 def test_verbatim_survives_a_parser():
     assert verbatim("a\r\n<b>&") == "a&#13;\n&lt;b&gt;&amp;"
 

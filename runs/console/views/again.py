@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
@@ -12,6 +13,7 @@ from runs.console.again import calls_of, submissions
 from runs.console.pages import ConsoleRequest, base_url, form_of, member_only, page
 from runs.console.repeats import once
 from runs.console.views.run import find_run
+from runs.contract.errors import ApiError
 from runs.models import Project
 
 #: The code of a long thread is as long as the thread: more than this is for download.
@@ -56,8 +58,13 @@ def download(run_id: str, codes: dict[str, str], wanted: str) -> HttpResponse:
 @form_of("run", "thread_id", "run_id")
 @member_only
 def rerun(request: ConsoleRequest, project: Project, thread_id: str, run_id: str) -> HttpResponse:
-    """Start a run with the same input and settings on a new thread."""
+    """Start a run with the same input and settings on a new thread. If that is refused, the
+    original's page says why."""
     original = find_run(project, thread_id, run_id)
     key = request.POST.get("key", "")
-    made = once(request, project, key, lambda: operations.rerun(original))
+    try:
+        made = once(request, project, key, lambda: operations.rerun(original))
+    except ApiError as refusal:
+        messages.error(request, refusal.message)
+        return redirect("console:run", thread_id, run_id)
     return redirect("console:run", *made)
