@@ -140,7 +140,7 @@ class CleanupAdmin(ReadOnly):
             count = leftovers.repair(str(kind))
         except KeyError:
             raise Http404 from None
-        messages.success(request, f"Put right: {count}.")
+        messages.success(request, f"{leftovers.in_words(str(kind), count).capitalize()}.")
         return redirect("admin:runs_cleanup_leftovers")
 
     def storage_page(self, request: HttpRequest) -> HttpResponse:

@@ -5,8 +5,11 @@ who stands in the middle of what was joined gets the rest of it (``runs.events.s
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
+from operator import itemgetter
 
 from runs.contract.events import MESSAGE_DELTA, STEP_DELTA
 from runs.contract.limits import UNFLUSHED_CHARACTERS
@@ -69,22 +72,34 @@ def compacted(run_id: str) -> list[EventChunk]:
     events: list[Event] = []
     seams: Seams = {}
     size = 0
-    stored = EventChunk.objects.filter(run_id=run_id).order_by("last_number")
-    bodies = stored.values_list("body", flat=True)
-    for event, lengths in joined(log.parse(bodies.iterator(chunk_size=100), 0)):
+    ends: list[tuple[int, datetime]] = []
+    for event, lengths in joined(log.parse(bodies(run_id, ends), 0)):
         if events and size + len(event.data) > UNFLUSHED_CHARACTERS:
-            rows.append(row(run_id, events, seams))
+            rows.append(row(run_id, events, seams, ends))
             events, seams, size = [], {}, 0
         events.append(event)
         size += len(event.data)
         if lengths:
             seams[str(event.number)] = lengths
-    return [*rows, row(run_id, events, seams)] if events else rows
+    return [*rows, row(run_id, events, seams, ends)] if events else rows
 
 
-def row(run_id: str, events: list[Event], seams: Seams) -> EventChunk:
-    """One row. It begins with the first number that went into it."""
+def bodies(run_id: str, ends: list[tuple[int, datetime]]) -> Iterator[str]:
+    """The bodies of a run's log. ``ends`` gets the last number and the time of each."""
+    stored = EventChunk.objects.filter(run_id=run_id).order_by("last_number")
+    columns = stored.values_list("last_number", "created_at", "body")
+    for last_number, at, body in columns.iterator(chunk_size=100):
+        ends.append((last_number, at))
+        yield body
+
+
+def row(
+    run_id: str, events: list[Event], seams: Seams, ends: list[tuple[int, datetime]]
+) -> EventChunk:
+    """One row. It begins with the first number that went into it, and is as old as the last row
+    of the log that did."""
     made = log.chunk(run_id, 0, events)
     made.first_number -= max(len(seams.get(str(events[0].number), ())) - 1, 0)
     made.seams = seams or None
+    made.created_at = ends[bisect_left(ends, made.last_number, key=itemgetter(0))][1]
     return made

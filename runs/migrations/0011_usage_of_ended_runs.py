@@ -8,23 +8,22 @@ from django.db import migrations
 ENDED = ("completed", "incomplete", "failed", "cancelled", "expired")
 BATCH = 500
 COLUMNS = (
-    "id", "project_id", "model", "assistant_id", "key_id", "status", "usage", "created_at",
+    "number", "id", "project_id", "model", "assistant_id", "key_id", "status", "usage", "created_at",
     "completed_at", "failed_at", "cancelled_at", "expired_at",
 )  # fmt: skip
 
 
 def note(apps: Any, schema_editor: Any) -> None:
-    """One entry for each ended run that has none."""
+    """One entry for each ended run that has none. Each batch is a transaction: others write in
+    between, and broken off it can be repeated."""
     runs = apps.get_model("runs", "Run").objects.filter(status__in=ENDED)
     entries = apps.get_model("runs", "UsageEntry")
-    found = runs.order_by("number").only(*COLUMNS).iterator(chunk_size=BATCH)
-    batch = []
-    for run in found:
-        batch.append(entries(**columns(run)))
-        if len(batch) == BATCH:
-            entries.objects.bulk_create(batch, ignore_conflicts=True)
-            batch = []
-    entries.objects.bulk_create(batch, ignore_conflicts=True)
+    rows = runs.order_by("number").only(*COLUMNS)
+    after = 0
+    while batch := list(rows.filter(number__gt=after)[:BATCH]):
+        made = [entries(**columns(run)) for run in batch]
+        entries.objects.bulk_create(made, ignore_conflicts=True)
+        after = batch[-1].number
 
 
 def columns(run: Any) -> dict[str, Any]:
@@ -47,6 +46,7 @@ def columns(run: Any) -> dict[str, Any]:
 
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [("runs", "0010_usage_and_prices")]
 
     operations = [migrations.RunPython(note, migrations.RunPython.noop)]

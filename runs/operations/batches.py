@@ -141,6 +141,7 @@ def batch(cleanup: Cleanup, size: int) -> float | None:
     if not numbers:
         keep(cleanup, ended_at=now())
         return None
+    keep(cleanup)  # not ours any more, or stopped in the pause: what prepares may write, too
     rows = meant(cleanup, numbers)
     prepared = way.prepare(rows, cleanup.cancel)
     for _ in range(TRIES):

@@ -102,12 +102,13 @@ def plan_anew(cleanup: Cleanup, *, cancel: bool) -> Cleanup:
     """Count again, with active runs cancelled first or not.
 
     Raises:
-        BadRequest: it was begun.
+        BadRequest: it was begun, perhaps while this counted, or is gone.
     """
-    if cleanup.started_at is not None:
-        raise BadRequest("This cleanup was begun; plan another one.")
     cleanup.cancel = cancel
-    counted(cleanup).save()
+    counted(cleanup)
+    planned = Cleanup.objects.filter(number=cleanup.number, started_at=None)
+    if not planned.update(cancel=cancel, counts=cleanup.counts, busy=cleanup.busy):
+        raise BadRequest("This cleanup was begun, or is gone; plan another one.")
     return cleanup
 
 

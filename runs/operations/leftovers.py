@@ -11,6 +11,7 @@ from django.db.models import Exists, ForeignKey, OuterRef, Q, QuerySet
 
 from runs.contract.errors import ApiError
 from runs.contract.status import CLOSING, DRIVEN, TERMINAL, MessageStatus, RunStatus, StepStatus
+from runs.execution import engines
 from runs.lifecycle.steps import close_open
 from runs.models import IdempotencyKey, LoginLink, Message, Run, RunStep, Thread
 from runs.models.columns import spelled
@@ -83,7 +84,10 @@ def quiet_threads() -> QuerySet[Thread]:
 
 
 def kick_all() -> int:
-    """Have the runs that nobody drives driven, as far as an engine runs in this process."""
+    """Have the runs that nobody drives driven; how many. None where no engine runs in this
+    process: the watchdog of one that serves finds them."""
+    if not engines.current().running:
+        return 0
     return len([kick_run(run) for run in silent_runs().defer("line_messages")])
 
 
@@ -167,3 +171,10 @@ def repair(name: str) -> int:
     """
     repairs = {kind.name: kind.repair for kind in KINDS if kind.repair is not None}
     return repairs[name]()
+
+
+def in_words(name: str, repaired: int) -> str:
+    """What :func:`repair` did, for a sentence."""
+    if name == "silent" and not repaired:
+        return "left to the watchdog of a running server"
+    return f"{repaired} put right"

@@ -1,9 +1,12 @@
 """Operations on saved views of the list of runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from runs.contract.errors import BadRequest
+from runs.contract.errors import BadRequest, NotFound
 from runs.models import Project, SavedView
 
 NAME = 60  # characters
@@ -19,9 +22,8 @@ def save_view(project: Project, user: User, name: str, query: str) -> SavedView:
     name = possible(name)
     if SavedView.objects.for_project(project).filter(user=user).count() >= AT_MOST:
         raise BadRequest(f"There are {AT_MOST} views, as many as can be. Delete one first.")
-    view = SavedView(project=project, user=user, name=name, query=query)
-    store(view)
-    return view
+    with naming(name):
+        return SavedView.objects.create(project=project, user=user, name=name, query=query)
 
 
 def rename_view(view: SavedView, name: str) -> None:
@@ -29,9 +31,13 @@ def rename_view(view: SavedView, name: str) -> None:
 
     Raises:
         BadRequest: as for a new one.
+        NotFound: it was deleted meanwhile.
     """
-    view.name = possible(name)
-    store(view)
+    name = possible(name)
+    with naming(name):
+        if not SavedView.objects.filter(number=view.number).update(name=name):
+            raise NotFound("view", str(view.number))
+    view.name = name
 
 
 def delete_view(view: SavedView) -> None:
@@ -51,14 +57,15 @@ def possible(name: str) -> str:
     return name
 
 
-def store(view: SavedView) -> None:
-    """Write a view.
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Around what writes a view's name.
 
     Raises:
-        BadRequest: its name is taken.
+        BadRequest: it is taken.
     """
     try:
         with transaction.atomic():
-            view.save()
+            yield
     except IntegrityError as conflict:
-        raise BadRequest(f"There is a view “{view.name}” already.") from conflict
+        raise BadRequest(f"There is a view “{name}” already.") from conflict

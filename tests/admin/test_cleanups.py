@@ -121,7 +121,7 @@ def test_leftovers_are_counted_and_put_right(operator, project):
     assert IdempotencyKey.objects.exists()  # looking puts nothing right
     for kind in ("answers", "sessions"):
         said = says(operator.post(f"{BASE}leftovers/repair/", {"kind": kind}, follow=True))
-        assert "Put right: 1." in said
+        assert "1 put right." in said
     assert not IdempotencyKey.objects.exists()
     assert operator.post(f"{BASE}leftovers/repair/", {"kind": "parentless"}).status_code == 404
     assert operator.post(f"{BASE}leftovers/repair/").status_code == 404

@@ -4,6 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from runs import operations
+from runs.contract.errors import NotFound
 from runs.contract.roles import Role
 from runs.models import Member, SavedView
 from runs.operations.views import AT_MOST
@@ -41,6 +43,14 @@ def test_a_view_is_renamed_and_deleted(operator):
     assert "Broken today" in says(operator.get("/console/runs/"))
     answer = operator.post(f"{PATH}{view.number}/", {"verb": "delete"}, follow=True)
     assert "The view “Broken today” is deleted." in says(answer)
+    assert not SavedView.objects.exists()
+
+
+def test_a_view_that_another_tab_deleted_does_not_come_back(operator):
+    view = saved(operator)
+    operations.delete_view(SavedView.objects.get())
+    with pytest.raises(NotFound):
+        operations.rename_view(view, "Broken today")
     assert not SavedView.objects.exists()
 
 

@@ -194,6 +194,32 @@ def test_stopped_in_the_middle_the_batch_under_way_counts(project):
     assert Thread.objects.count() == 10
 
 
+@pytest.mark.parametrize(
+    "meanwhile", [{"stopped_at": now()}, {"epoch": 9}], ids=["stopped", "taken over"]
+)
+def test_lost_in_the_pause_no_run_is_cancelled_any_more(project, monkeypatch, meanwhile):
+    monkeypatch.setattr("runs.operations.cleanup.LAST_LOOK_SECONDS", 0)
+    thread = make_full_thread(project, RunStatus.REQUIRES_ACTION)
+    cleanup = operations.plan(Verb.ERASE, chosen=numbers(thread), cancel=True)
+    operations.begin(cleanup)
+    claim(cleanup)
+    Cleanup.objects.update(**meanwhile)
+    with pytest.raises(Lost):
+        batch(cleanup, 10)
+    assert Run.objects.get().status == RunStatus.REQUIRES_ACTION
+
+
+def test_what_was_done_meanwhile_is_not_planned_anew(project):
+    cleanup = operations.plan(Verb.ERASE, chosen=numbers(make_full_thread(project)))
+    seen = Cleanup.objects.get()
+    carried_out(cleanup)
+    with pytest.raises(BadRequest):
+        operations.plan_anew(seen, cancel=True)
+    stands = Cleanup.objects.get()
+    assert (stands.standing, stands.done, stands.counts) == ("done", FULL, FULL)
+    assert not stands.cancel
+
+
 def test_plans_that_nobody_began_go_after_a_day(project):
     old, begun = (operations.plan(Verb.ERASE, project=project) for _ in range(2))
     operations.begin(begun)

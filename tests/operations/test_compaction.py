@@ -1,6 +1,7 @@
 """A compacted log: the same texts, the same grammar, and readers who lose and repeat nothing."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from runs.contract.status import RunStatus
 from runs.events import log
 from runs.events.compact import joined
 from runs.models import EventChunk
+from runs.models.database import now
 from runs.operations.compaction import replace_log
 from runs.wire.deltas import call_arguments, call_opening, refusal_delta, text_delta
 from tests.factories import make_run
@@ -148,6 +150,21 @@ def test_a_large_log_stays_in_rows_that_a_reader_can_take(run, monkeypatch):
     assert EventChunk.objects.count() > 2
     assert said(read(run)) == said(whole)
     assert [event.number for event in read(run, chunks=1)] == [1, 6]
+
+
+@pytest.mark.parametrize("characters", [300, 100_000])
+def test_its_rows_are_as_old_as_what_they_were_made_of(run, monkeypatch, characters):
+    monkeypatch.setattr("runs.events.compact.UNFLUSHED_CHARACTERS", characters)
+    written = {}
+    for chunk in EventChunk.objects.all():
+        written[chunk.last_number] = chunk.created_at = now() - timedelta(
+            days=9, seconds=-chunk.last_number
+        )
+        chunk.save()
+    operations.compact_run(run)
+    rows = list(EventChunk.objects.all())
+    assert len(rows) > 2 or characters > 300
+    assert [row.created_at for row in rows] == [written[row.last_number] for row in rows]
 
 
 def test_only_ended_runs_and_only_once(run):

@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import connection, transaction
 
 from runs.contract.status import MessageStatus, RunStatus, StepStatus
 from runs.models import IdempotencyKey, Message, Run, RunStep, Thread
 from runs.models.database import now
 from runs.operations import leftovers, make_login_link
+from tests.api.executing import executing
 from tests.factories import make_project, make_run, make_step, make_thread
 from tests.filled import make_full_thread
 
@@ -53,7 +55,22 @@ def test_an_ended_run_that_left_something_open():
 def test_a_run_whose_driver_has_gone_silent():
     make_run(status=RunStatus.IN_PROGRESS, lease_until=now() - timedelta(seconds=1))
     assert counts() == {"silent": 1}
-    assert leftovers.repair("silent") == 1
+    assert leftovers.repair("silent") == 0  # no engine runs here
+    assert "watchdog" in leftovers.in_words("silent", 0)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_silent_run_is_kicked_where_an_engine_runs():
+    @sync_to_async
+    def repaired():
+        with transaction.atomic():  # never committed: the watchdog does not see it
+            make_run(status=RunStatus.IN_PROGRESS, lease_until=now() - timedelta(seconds=1))
+            count = leftovers.repair("silent")
+            transaction.set_rollback(True)
+        return count
+
+    async with executing():
+        assert await repaired() == 1
 
 
 def test_what_is_past_its_time():

@@ -119,6 +119,9 @@ def test_orphans_looks_and_repairs():
     }
     repaired = {kind["name"]: kind["repaired"] for kind in told("orphans", "--repair")["kinds"]}
     assert repaired["links"] == 1
+    assert repaired["silent"] == 0
+    said = run("orphans", "--repair")
+    assert "gone silent, left to the watchdog of a running server" in said
     assert "0 login links" in run("orphans")
 
 

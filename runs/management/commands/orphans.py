@@ -26,9 +26,10 @@ class Command(BaseCommand):
         doing = options["repair"] and not options["dry_run"]
         wire, lines = [], []
         for found in leftovers.find():
-            repaired = leftovers.repair(found.name) if doing and found.repairable else 0
+            repairing = doing and found.repairable
+            repaired = leftovers.repair(found.name) if repairing else 0
             wire.append({**asdict(found), "repaired": repaired})
-            put_right = f", {repaired} put right" if repaired else ""
+            put_right = f", {leftovers.in_words(found.name, repaired)}" if repairing else ""
             marked = " (a defect: please report it)" if found.alarm else ""
             lines.append(f"{found.count} {found.says}{put_right}{marked}")
         words = "\n".join(lines)
