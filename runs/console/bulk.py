@@ -9,6 +9,7 @@ from django.http import QueryDict
 from runs import operations
 from runs.console.filters import Filters, read
 from runs.console.listing import ordered, top
+from runs.console.search import Found
 from runs.contract.errors import ApiError, BadRequest
 from runs.contract.status import ACTIVE, RunStatus
 from runs.models import Message, Project, Run, Thread
@@ -21,11 +22,14 @@ CANCELLABLE = sorted(ACTIVE - {RunStatus.CANCELLING})
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The runs that somebody chose: by their ids, or all that filters let pass up to the run
-    number ``upto``, so that what comes later is not among them."""
+    number ``upto``, so that what comes later is not among them. Of a search for text, those that
+    it had looked at when it was chosen: ``edge`` is the number of the last of them, and what a
+    later search finds beyond is not among them either."""
 
     ids: tuple[str, ...] = ()
     filters: Filters | None = None
     upto: int = 0
+    edge: int = 0
 
     def rows(self, project: Project) -> QuerySet[Run]:
         """The runs, newest first."""
@@ -33,13 +37,14 @@ class Choice:
         if self.filters is None:
             return every.filter(id__in=self.ids)
         if self.filters.text:
-            found = top(project, self.filters)
+            found = top(project, self.filters, self.upto)
             wanted = [
                 hit.number
                 for hit in found.hits
                 if not self.filters.status or hit.status in self.filters.status
             ]
-            return every.filter(number__in=wanted, number__lte=self.upto)
+            side = "number__lte" if self.filters.oldest_first else "number__gte"
+            return every.filter(number__in=wanted, **{side: self.edge})
         rows = ordered(project, self.filters).filter(number__lte=self.upto)
         return rows.order_by("-number")
 
@@ -53,10 +58,13 @@ def choice_of(project: Project, form: QueryDict) -> Choice:
     """
     if form.get("all"):
         filters = read(QueryDict(form.get("filters", "")))
-        given = form.get("upto", "")
-        newest = Run.objects.for_project(project).order_by("-number").values_list("number")
-        upto = int(given) if given.isdecimal() and len(given) < 19 else newest.first()
-        return Choice(filters=filters, upto=upto if isinstance(upto, int) else (upto or (0,))[0])
+        upto, edge = number(form, "upto"), number(form, "edge")
+        if upto is None:
+            numbers = Run.objects.for_project(project).order_by("-number")
+            upto = numbers.values_list("number", flat=True).first() or 0
+        if edge is None:
+            edge = top(project, filters, upto).edge if filters.text else 0
+        return Choice(filters=filters, upto=upto, edge=edge)
     named = " ".join(form.getlist("run")).split()
     ids = tuple(dict.fromkeys(run_id for run_id in named if "\0" not in run_id))
     if not ids:
@@ -64,6 +72,12 @@ def choice_of(project: Project, form: QueryDict) -> Choice:
     if len(ids) > AT_MOST:
         raise BadRequest(f"More than {AT_MOST} runs are selected. Use filters, and all matching.")
     return Choice(ids=ids)
+
+
+def number(form: QueryDict, name: str) -> int | None:
+    """A whole number that a form carries on; None if it has none."""
+    given = form.get(name, "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
 
 
 @dataclass
@@ -177,6 +191,14 @@ def suited(project: Project, verb: Verb, choice: Choice) -> Choice:
     return Choice(tuple(verb.suits(choice.rows(project)).values_list("id", flat=True)))
 
 
+def searched(project: Project, choice: Choice) -> Found | None:
+    """How far the search went that found the runs; None if there was none, or nothing is beyond."""
+    if choice.filters is None or not choice.filters.text:
+        return None
+    found = top(project, choice.filters, choice.upto)
+    return None if found.whole else found
+
+
 def hidden(choice: Choice) -> Iterator[tuple[str, str]]:
     """The fields that make the same choice again: few, however many runs there are."""
     if choice.filters is None:
@@ -185,3 +207,4 @@ def hidden(choice: Choice) -> Iterator[tuple[str, str]]:
         yield "all", "1"
         yield "filters", choice.filters.query
         yield "upto", str(choice.upto)
+        yield "edge", str(choice.edge)

@@ -198,14 +198,16 @@ def moment(given: str, now: datetime, name: str) -> datetime:
     try:
         day = parse_date(given)
         at = datetime(day.year, day.month, day.day) if day else parse_datetime(given)
-    except ValueError:  # the form of a date, but there is no such day
+        if at is not None:
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the form of a date, but no such day, or no such year
         at = None
     if at is None:
         raise ValueError(
             f"“{name}” is a time such as -15m, -24h, -7d, 2026-11-28 or 2026-11-28T10:00, "
             f"not “{visible(given)}”."
         )
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at
 
 
 def contradictions(filters: Filters) -> Iterator[str]:

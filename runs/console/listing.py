@@ -81,9 +81,8 @@ def facets(filters: Filters, numbers: Mapping[str, int]) -> list[Facet]:
 
 
 def counts(project: Project, filters: Filters) -> dict[str, int]:
-    """How many runs of each status the other filters let pass; up to two seconds old."""
-    if filters.text:
-        return top(project, filters).by_status
+    """How many runs of each status the other filters, the text not among them, let pass; up to
+    two seconds old."""
     anyhow = replace(filters, status=(), sort="newest")
 
     def counted() -> dict[str, int]:
@@ -93,14 +92,17 @@ def counts(project: Project, filters: Filters) -> dict[str, int]:
     return remembered("counts", project, anyhow, counted)
 
 
-def top(project: Project, filters: Filters) -> Found:
-    """What a search finds from the top of the list, of whatever status; as old as counts."""
+def top(project: Project, filters: Filters, upto: int | None = None) -> Found:
+    """What a search finds from the top of the list, of whatever status; as old as counts.
+
+    With ``upto``, as if the run of this number were the newest."""
     anyhow = replace(filters, status=())
 
     def found() -> Found:
-        return look(ordered(project, anyhow), filters.text)
+        rows = ordered(project, anyhow)
+        return look(rows if upto is None else rows.filter(number__lte=upto), filters.text)
 
-    return remembered("top", project, anyhow, found)
+    return remembered(f"top:{upto}", project, anyhow, found)
 
 
 def remembered(kind: str, project: Project, filters: Filters, make: Callable[[], T]) -> T:
@@ -135,11 +137,9 @@ def searched_page(
 
 
 def newer(project: Project, filters: Filters, top_id: str) -> int:
-    """How many runs came to the list above the run ``top_id``; 0 if there is no such run."""
+    """How many runs came to the list, which is no search, above the run ``top_id``; 0 if there
+    is no such run."""
     place = number_of(Run.objects.for_project(project), top_id)
     if place is None or filters.oldest_first:
         return 0
-    rows = ordered(project, filters).filter(number__gt=place)
-    if filters.text:
-        return len(look(rows, filters.text).hits)
-    return rows[:NEW_AT_MOST].count()
+    return ordered(project, filters).filter(number__gt=place)[:NEW_AT_MOST].count()

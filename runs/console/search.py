@@ -8,6 +8,7 @@ Whoever asks is told how far it went, and may go on from there.
 
 import itertools
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -68,6 +69,7 @@ class Found:
     hits: list[Hit] = field(default_factory=list)
     looked: int = 0  # runs that were looked at
     last: str = ""  # the id of the last of them
+    edge: int = 0  # its number
     until: datetime | None = None  # when that was created
     whole: bool = True  # whether there were no more
 
@@ -77,27 +79,41 @@ class Found:
         return Counter(hit.status for hit in self.hits)
 
 
+class TooMuch(Exception):
+    """More characters were read than may be."""
+
+
 @dataclass
 class Meter:
-    """Counts characters."""
+    """Counts characters, and at most ``most`` if that is given."""
 
+    most: int = sys.maxsize
     characters: int = 0
 
     def count(self, text: str) -> str:
-        """``text`` itself, counted."""
+        """``text`` itself, counted.
+
+        Raises:
+            TooMuch: with it there are more than ``most``.
+        """
         self.characters += len(text)
+        if self.characters > self.most:
+            raise TooMuch
         return text
 
 
 def look(rows: QuerySet[Run], text: str, *, enough: int = 0, bounds: Bounds = BOUNDS) -> Found:
     """The runs among ``rows``, which are in order, that hold ``text``.
 
-    Stops before the bounds once ``enough`` are found, if that is given.
+    Stops before the bounds once ``enough`` are found, if that is given. A batch that goes past
+    the bound of characters counts as not looked at. If that is the first one, its runs are taken
+    one by one, and the first of them whole, however much it holds: else nobody could go on.
     """
-    found, meter, needle = Found(), Meter(), text.casefold()
+    found, needle = Found(), text.casefold()
+    meter, size = Meter(bounds.characters), BATCH
     wanted = rows[: bounds.runs + 1].values_list(*Row._fields)
-    candidates = iter([Row(*values) for values in wanted])
-    while batch := list(itertools.islice(candidates, min(BATCH, bounds.runs - found.looked) or 1)):
+    candidates = [Row(*values) for values in wanted]
+    while found.looked < len(candidates):
         if (
             meter.characters > bounds.characters
             or found.looked >= bounds.runs
@@ -105,10 +121,17 @@ def look(rows: QuerySet[Run], text: str, *, enough: int = 0, bounds: Bounds = BO
         ):
             found.whole = False
             break
-        holding = {run for run, words in texts(batch, meter) if needle in words.casefold()}
+        batch = candidates[found.looked : min(found.looked + size, bounds.runs)]
+        try:
+            holding = {run for run, words in texts(batch, meter) if needle in words.casefold()}
+        except TooMuch:
+            if not found.looked:
+                meter, size = Meter(), 1
+            continue
         found.hits += [Hit(row.number, row.id, row.status) for row in batch if row.id in holding]
         found.looked += len(batch)
-        found.last, found.until = batch[-1].id, batch[-1].created_at
+        found.last, found.edge = batch[-1].id, batch[-1].number
+        found.until = batch[-1].created_at
     return found
 
 
@@ -117,6 +140,9 @@ def texts(batch: list[Row], meter: Meter) -> Iterator[tuple[str, str]]:
 
     The runs are the project's, and so is what belongs to them: to join their project once more
     makes SQLite, which keeps no statistics unless told, read all of it for each batch.
+
+    Raises:
+        TooMuch: the meter has reached its end.
     """
     for row in batch:
         own = [row.metadata, row.last_error, *(row.line_messages or ())]

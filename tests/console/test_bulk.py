@@ -4,8 +4,11 @@ import json
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.cache import cache
+from django.utils import timezone
 
 from runs.console import bulk, exports
+from runs.console.search import BOUNDS
 from runs.contract.status import RunStatus
 from runs.models import Run, Thread
 from tests.console.pages import says
@@ -55,9 +58,51 @@ def test_all_matching_are_cancelled_and_no_others(operator, project):
 def test_all_that_a_search_found_are_cancelled(operator, project):
     chosen, other = some(project, 2, metadata={"a": "needle"}), some(project, 1)
     page = operator.post(PATH, {"verb": "cancel", "all": "1", "filters": "q=needle"})
+    assert "Only what the search" not in says(page)  # it has looked at all
     confirm(operator, page)
     assert statuses(chosen) == {"cancelled"}
     assert statuses(other) == {"queued"}
+
+
+def more_than_a_search_reads(project, sort="newest"):
+    """Runs with a text: the first and the last that a search looks at, and one beyond."""
+    before, after = (1, 2) if sort == "oldest" else (2, 1)
+    found = some(project, before, metadata={"a": "needle"})
+    others(project, BOUNDS.runs - 2)
+    found += some(project, after, metadata={"a": "needle"})
+    return found if sort == "oldest" else found[::-1]
+
+
+def others(project, number):
+    """Runs without the text."""
+    at, thread = timezone.now(), make_thread(project)
+    kind = {"status": RunStatus.COMPLETED, "completed_at": at, "expires_at": at, "model": "m"}
+    Run.objects.bulk_create(
+        Run(project=project, thread=thread, assistant_id="asst_x", **kind) for _ in range(number)
+    )
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest"])
+def test_what_a_search_would_find_beyond_is_not_meant(operator, project, sort):
+    first, last, beyond = more_than_a_search_reads(project, sort)
+    form = {"verb": "cancel", "all": "1", "filters": f"q=needle&sort={sort}"}
+    page = operator.post(PATH, form)
+    assert "Cancel 2 runs" in says(page)
+    assert "Only what the search has looked at is meant: 2 000 runs, the last" in says(page)
+    Run.objects.filter(status=RunStatus.COMPLETED).delete()  # so that it comes further
+    cache.clear()
+    assert "Cancelled 2 runs." in says(confirm(operator, page))
+    assert statuses([first, last]) == {"cancelled"}
+    assert statuses([beyond]) == {"queued"}
+
+
+def test_runs_that_come_meanwhile_keep_a_search_from_nothing_that_is_meant(operator, project):
+    first, last, _ = more_than_a_search_reads(project)
+    page = operator.post(PATH, {"verb": "cancel", "all": "1", "filters": "q=needle"})
+    others(project, 5)
+    cache.clear()
+    assert "Cancelled 2 runs." in says(confirm(operator, page))
+    assert statuses([first, last]) == {"cancelled"}
 
 
 def test_what_has_ended_is_left_out_and_told(operator, project):

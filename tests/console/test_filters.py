@@ -106,6 +106,8 @@ def test_a_window_is_of_creation_or_of_end(operator, project):
         ("from=yesterday", "not “yesterday”"),
         ("from=2026-13-45", "not “2026-13-45”"),
         ("to=-0h", "not “-0h”"),
+        ("from=0001-01-01T00:00%2B14:00", "not “0001-01-01T00:00+14:00”"),
+        ("to=9999-12-31T23:59-12:00", "not “9999-12-31T23:59-12:00”"),
         ("from=-1h&to=-2h", "“from” is later than “to”."),
         ("by=started", "“by” is created or ended, not “started”."),
         ("sort=random", "“sort” is newest or oldest"),
@@ -227,6 +229,19 @@ def test_what_changed_is_answered(operator, project):
     assert "1 new run — show" in said
     assert "Completed" in said
     assert f'<tr id="{run.id}" data-status="completed"' in answer.content.decode()
+
+
+def test_a_search_is_not_made_again_to_keep_a_list_current(operator, project):
+    run = make_run(make_thread(project), RunStatus.IN_PROGRESS, metadata={"a": "needle"})
+    address = operator.get("/console/runs/?q=needle").context["live"]
+    Run.objects.filter(id=run.id).update(status=RunStatus.COMPLETED, completed_at=timezone.now())
+    done(project, metadata={"a": "needle"})
+    with CaptureQueriesContext(connection) as taken:
+        answer = operator.get(address).content.decode()
+    assert f'<tr id="{run.id}" data-status="completed"' in answer
+    assert "new run" not in says(operator.get(address))
+    assert 'id="facets"' not in answer
+    assert not any("arguments" in query["sql"] for query in taken)  # no text was read
 
 
 def test_nothing_of_another_project_is_answered(operator, project):

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from runs.console.paging import ROWS
-from runs.console.search import Bounds, look
+from runs.console.search import BATCH, Bounds, look
 from runs.contract.status import RunStatus
 from runs.models import Run
 from tests.console.pages import says, url
@@ -152,10 +152,28 @@ def test_a_search_says_how_far_it_looked(project):
 
 
 def test_a_search_reads_no_more_characters_than_it_may(project):
-    for _ in range(201):
-        done(project, metadata={"a": "x" * 500})
+    runs = [done(project, metadata={"a": "x" * 500}) for _ in range(BATCH + 50)]
     rows = Run.objects.for_project(project).order_by("-number")
-    assert look(rows, "y", bounds=Bounds(characters=1000)).looked == 100
+    few = look(rows, "y", bounds=Bounds(characters=1000))  # ends within the first batch
+    assert (few.looked, few.last, few.whole) == (2, runs[-2].id, False)
+    more = look(rows, "y", bounds=Bounds(characters=BATCH * 510))  # within the second
+    assert (more.looked, more.last, more.whole) == (BATCH, runs[50].id, False)
+
+
+@pytest.mark.parametrize("characters", [1, 1000, 4000])
+def test_a_search_that_read_too_much_goes_on_without_loss(project, characters):
+    runs = [done(project) for _ in range(20)]
+    for run in runs:
+        make_call(make_step(run, "tool_calls"), output="x" * 400)
+        make_message(run.thread, "needle", role="assistant", run=run)
+    rows = left = Run.objects.for_project(project).order_by("-number")
+    hits, whole = [], False
+    while not whole:
+        part = look(left, "needle", bounds=Bounds(characters=characters))
+        assert part.looked <= characters // 400 + 1
+        hits, whole = hits + part.hits, part.whole
+        left = rows.filter(number__lt=part.edge)
+    assert [hit.id for hit in hits] == [run.id for run in runs[::-1]]
 
 
 # --- pasted ids ---

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from runs import operations
 from runs.console.assistants import AssistantForm
 from runs.console.differences import Change, changes
-from runs.console.pages import ConsoleRequest, find, form_of, member_only, page
+from runs.console.pages import ConsoleRequest, find, form_of, member_only, page, with_id
 from runs.console.paging import page_of
 from runs.contract.limits import LARGEST
 from runs.models import Assistant, AssistantVersion, Project, Run
@@ -134,7 +134,7 @@ def versions(request: ConsoleRequest, project: Project, assistant_id: str) -> Ht
             raise Http404("“below” must be the number of a version.")
         rows = rows.filter(version__lt=int(below[:10]))
     found = list(rows.select_related("user", "key")[: VERSIONS + 1])
-    kept = Assistant.objects.for_project(project).filter(id=assistant_id).first()
+    kept = with_id(Assistant.objects.for_project(project), assistant_id).first()
     if not found and kept is None:
         raise Http404("No assistant with this id in this project, and no versions of one.")
     context = {

@@ -21,6 +21,8 @@ from runs.console.bulk import (
     delete,
     extent_of,
     hidden,
+    number,
+    searched,
     suited,
 )
 from runs.console.exports import FORMS, pieces
@@ -55,6 +57,7 @@ def bulk(request: ConsoleRequest, project: Project) -> HttpResponse:
         "extent": extent_of(project, name, choice),
         "rows": list(VERBS[name].suits(choice.rows(project))[:SHOWN]),
         "at_once": AT_ONCE,
+        "searched": searched(project, choice),
     }
     return page(request, project, "console/bulk.html", context)
 
@@ -105,12 +108,6 @@ def told(form: QueryDict, name: str, choice: Choice, outcome: Outcome) -> dict[s
     """What was done, by this request and those before it."""
     done = (number(form, "done") or 0) + outcome.done
     return about(form, name, choice) | {"outcome": outcome, "done": done}
-
-
-def number(form: QueryDict, name: str) -> int | None:
-    """A whole number that a form carries on; None if it has none."""
-    given = form.get(name, "")
-    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
 
 
 def list_address(form: QueryDict) -> str:

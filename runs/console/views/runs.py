@@ -86,7 +86,7 @@ def live_address(filters: Filters, rows: list[Run], *, at_top: bool) -> str:
 @require_GET
 def live(request: ConsoleRequest, project: Project) -> HttpResponse:
     """What changed on a page of the list: its rows, the numbers of statuses, and how many runs
-    came since."""
+    came since. Of a search only the rows: to search every few seconds would cost too much."""
     query: QueryDict = request.GET.copy()
     ids = [run_id for run_id in query.pop("rows", [""])[-1].split(",") if "\0" not in run_id]
     top = query.pop("top", [""])[-1]
@@ -95,7 +95,7 @@ def live(request: ConsoleRequest, project: Project) -> HttpResponse:
     except BadFilter as bad:
         return HttpResponse(str(bad), status=400, content_type="text/plain")
     found = list(Run.objects.for_project(project).filter(id__in=ids[:WATCHED]))
-    numbers = counts(project, filters)
+    numbers = {} if filters.text else counts(project, filters)
     context = {
         "role": request.role,
         "filters": filters,
@@ -103,7 +103,7 @@ def live(request: ConsoleRequest, project: Project) -> HttpResponse:
         "rows": rows_of(found),
         "assistants": names_of(project, found, ()),
         "listing": Listing(filters, RowPage([], None, None), facets(filters, numbers)),
-        "new": newer(project, filters, top) if top else 0,
+        "new": newer(project, filters, top) if top and not filters.text else 0,
         "address": address(filters),
     }
     return render(request, "console/_run_list_live.html", context)
