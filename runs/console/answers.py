@@ -1,21 +1,21 @@
 """One call on the desk: how it can be answered, and what was typed for it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.core.signing import BadSignature, Signer
 
 from runs.console.arguments import Argument, described
-from runs.console.earlier import learned_schema, same_call
+from runs.console.earlier import Lessons
 from runs.console.parts import ABSENT, Part, typed_in
 from runs.console.schema_form import form_of
 from runs.console.timeline import CallView
 from runs.contract.limits import MESSAGE_TEXT
 from runs.contract.problems import Problem, TooSlow, problems
 from runs.contract.schemas import Schema, read_json, write_json
-from runs.models import Run, ToolCall
+from runs.models import Run
 
 SIGNER = Signer(salt="runs.console.answers")
 FORM, JSON, TEXT = "form", "json", "text"
@@ -82,10 +82,10 @@ class Answer:
         if self.form is not None and value is not ABSENT:
             self.form.show(value)
 
-    def offer(self, earlier: Sequence[ToolCall]) -> None:
+    def offer(self, lessons: Lessons) -> None:
         """Offer what earlier outputs of the function are good for."""
-        self.can_repeat = same_call(earlier, self.call.arguments) is not None
-        self.can_learn = self.schema is None and learned_schema(earlier) is not None
+        self.can_repeat = lessons.last_output(self.call.arguments) is not None
+        self.can_learn = self.schema is None and lessons.schema is not None
 
     @property
     def mistakes(self) -> Iterator[Mistake]:
@@ -99,18 +99,22 @@ class Answer:
 
     # --- what is sent ---
 
-    def check(self) -> bool:
+    def check(self, until: float) -> bool:
         """Settle what is sent as ``output``; False, with errors beside the fields, if nothing
-        can be."""
+        can be. ``until`` is when its schema must have been checked, by the monotonic clock."""
         if self.mode == FORM and self.form is not None:
-            self.check_form(self.form)
-        elif self.mode == JSON and self.schema is not None:
-            self.check_json(self.schema)
-        if len(self.output) > MESSAGE_TEXT:
-            self.error = f"{len(self.output)} characters. An output has at most {MESSAGE_TEXT}."
+            self.check_form(self.form, until)
+        elif self.fits() and self.mode == JSON and self.schema is not None:
+            self.check_json(until)
         return not any(self.mistakes)
 
-    def check_form(self, form: Part) -> None:
+    def fits(self) -> bool:
+        """Whether the output is short enough to be stored; says so if it is not."""
+        if len(self.output) > MESSAGE_TEXT:
+            self.error = f"{len(self.output)} characters. An output has at most {MESSAGE_TEXT}."
+        return not self.error
+
+    def check_form(self, form: Part, until: float) -> None:
         """Make the output from the form."""
         value = form.value(value_of(self.output))
         if any(part.error for part in form.walk()):
@@ -119,11 +123,11 @@ class Answer:
             form.error = "This is required."
             return
         self.output = write_json(value)
-        for problem in self.found(value):
+        for problem in self.found(value, until) if self.fits() else ():
             part = nearest(form, problem)
             part.error = part.error or problem.message
 
-    def check_json(self, schema: Schema) -> None:
+    def check_json(self, until: float) -> None:
         """Look whether the text is JSON by the schema."""
         try:
             value = read_json(self.output)
@@ -131,29 +135,30 @@ class Answer:
             self.error = str(error)
             return
         told = []
-        for problem in self.found(value):
+        for problem in self.found(value, until):
             place = "/".join(str(step) for step in problem.path)
             told.append(f"{place}: {problem.message}" if place else problem.message)
         self.error = self.error or " ".join(told[:5])
 
-    def found(self, value: Any) -> list[Problem]:
+    def found(self, value: Any, until: float) -> list[Problem]:
         """The problems of a value by the schema."""
         try:
-            return problems(self.schema or {}, value)
+            return problems(self.schema or {}, value, until)
         except TooSlow:
             self.error = TOO_SLOW
             return []
 
 
-def posted(form: Mapping[str, str], run: Run, index: int) -> Answer:
+def posted(form: Mapping[str, str], run: Run, index: int, arguments: str) -> Answer:
     """The answer to one call as it was posted.
 
     The call and its schema travel in the form, so that what was typed can be shown again for a
-    run that no longer waits for it, and read by the schema that it was typed for.
+    run that no longer waits for it, and read by the schema that it was typed for. ``arguments``
+    do not: they may be larger than a form.
     """
     call = CallView(
         name=typed_in(form, f"name-{index}"),
-        arguments=typed_in(form, f"arguments-{index}"),
+        arguments=arguments,
         id=typed_in(form, f"call-{index}"),
     )
     answer = Answer.of(run, call, index)

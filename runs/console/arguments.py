@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from runs.console.payload import SHOWN
 from runs.console.text import visible
 from runs.contract.schemas import read_json, write_json
 
@@ -17,7 +18,10 @@ class Argument:
 
 
 def described(tools: list[dict[str, Any]], name: str, arguments: str) -> list[Argument]:
-    """The arguments of a call of ``name``; empty if its tool describes none of them."""
+    """The arguments of a call of ``name``; empty if its tool describes none of them, or if
+    they are more than a page shows."""
+    if len(arguments) > SHOWN:
+        return []
     try:
         given = read_json(arguments)
     except ValueError:

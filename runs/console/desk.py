@@ -1,6 +1,7 @@
 """The desk: where a person answers all calls that a run waits for, at once."""
 
 import hashlib
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +10,17 @@ from datetime import datetime
 from django.db.models import Q
 
 from runs.console.answers import Answer, Mistake, posted
-from runs.console.earlier import earlier_calls
+from runs.console.earlier import Lessons, lessons
+from runs.console.parts import typed_in
 from runs.console.timeline import CallView, RunView
+from runs.contract.limits import CALLS
 from runs.contract.roles import NEEDS, Role
 from runs.contract.schemas import Schema
-from runs.contract.status import RunStatus
+from runs.contract.status import RunStatus, StepStatus
 from runs.models import OutputSchema, Project, Run, ToolCall
 
 MOST_FIELDS = 240  # of a desk: Django reads a thousand, and each call has some of its own
+DESK_SECONDS = 10.0  # to check all answers of a desk
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Desk:
     note: str = ""
     may_answer: bool = True
     typed: bool = False  # holds what somebody has typed
+    is_cut: bool = False  # more calls were posted than a turn can have
 
     @classmethod
     def of(cls, view: RunView) -> "Desk":
@@ -70,9 +75,21 @@ class Desk:
 
     def check(self) -> bool:
         """Settle what is sent for each call; False, with errors beside the fields, if something
-        cannot be."""
-        refused = [answer for answer in self.answers if not answer.check()]
+        cannot be. What has not been checked by then, a few seconds from now, cannot."""
+        until = time.monotonic() + DESK_SECONDS
+        refused = [answer for answer in self.answers if not answer.check(until)]
         return not refused
+
+    def is_wanted(self) -> bool:
+        """Whether its calls are those that the run waits for, or that it was answered last."""
+        ids = sorted(call.id for call in self.calls)
+        if self.is_cut:
+            return False
+        if self.run.submission and sorted(self.run.submission["outputs"]) == ids:
+            return True
+        calls = ToolCall.objects.for_project(self.run.project).filter(run_id=self.run.id)
+        pending = calls.filter(step__status=StepStatus.IN_PROGRESS).values_list("id", flat=True)
+        return self.waits and sorted(pending) == ids
 
     @property
     def mistakes(self) -> list[Mistake]:
@@ -104,7 +121,7 @@ def equip(project: Project, desks: Sequence[Desk]) -> None:
     if not names:
         return
     schemas = schemas_of(project, names, {desk.run.assistant_id for desk in desks})
-    earlier = earlier_calls(project, names)
+    learned = lessons(project, names)
     for desk in desks:
         fields = 0
         for answer in desk.answers:
@@ -113,7 +130,7 @@ def equip(project: Project, desks: Sequence[Desk]) -> None:
             if own is not None and not desk.typed and fields < MOST_FIELDS:
                 answer.use(own)
             fields += sum(1 for _ in answer.form.walk()) if answer.form else 0
-            answer.offer(earlier.get(name, ()))
+            answer.offer(learned.get(name, Lessons()))
 
 
 def schemas_of(
@@ -132,6 +149,11 @@ def key_of(call_ids: list[str]) -> str:
 
 
 def read(form: Mapping[str, str], run: Run) -> Desk:
-    """The desk as it was posted."""
+    """The desk as it was posted, with the arguments that its calls have in the database."""
     count = sum(name.startswith("call-") for name in form)
-    return Desk(run, [posted(form, run, index) for index in range(count)], typed=True)
+    indexes = range(min(count, CALLS))
+    ids = [typed_in(form, f"call-{index}") for index in indexes]
+    rows = ToolCall.objects.for_project(run.project).filter(run_id=run.id, id__in=ids)
+    arguments = dict(rows.values_list("id", "arguments"))
+    answers = [posted(form, run, index, arguments.get(ids[index], "")) for index in indexes]
+    return Desk(run, answers, typed=True, is_cut=count > CALLS)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models.functions import Length
@@ -10,27 +11,44 @@ from runs.contract.schemas import Schema, WrongSchema, check_schema, read_json
 from runs.models import Project, ToolCall
 
 LEARNED_FROM = 20  # outputs of a function
-OUTPUT_TEXT = 16_000  # characters of an output that is learned from
+OUTPUT_TEXT = 16_000  # characters of an output that is learned from, or of its call's arguments
 FUNCTIONS = 8  # of a page that earlier outputs are looked up for
 DEPTH = 3  # objects within objects that are described
 
-Earlier = dict[str, list[ToolCall]]
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What the earlier calls of one function are good for."""
+
+    schema: Schema | None = None  # for outputs like theirs
+    outputs: dict[str, str] = field(default_factory=dict)  # the newest by ``meaning`` of arguments
+
+    @classmethod
+    def of(cls, calls: Sequence[ToolCall]) -> "Lessons":
+        """What these calls, newest first, are good for."""
+        outputs = {meaning(call.arguments): call.output or "" for call in reversed(calls)}
+        return cls(learned_schema(calls), outputs)
+
+    def last_output(self, arguments: str) -> str | None:
+        """The newest output for the same arguments, whatever their order and spaces."""
+        return self.outputs.get(meaning(arguments)) if self.outputs else None
 
 
-def earlier_calls(project: Project, functions: Iterable[str]) -> Earlier:
+def lessons(project: Project, functions: Iterable[str]) -> dict[str, Lessons]:
+    """What the earlier calls of some functions in a project are good for, by function."""
+    earlier = earlier_calls(project, functions)
+    return {name: Lessons.of(calls) for name, calls in earlier.items()}
+
+
+def earlier_calls(project: Project, functions: Iterable[str]) -> dict[str, list[ToolCall]]:
     """The last answered calls of some functions in a project, newest first. One query for each
     function, of a few at most."""
     answered = ToolCall.objects.for_project(project).exclude(output=None).order_by("-number")
-    short = answered.annotate(size=Length("output")).filter(size__lte=OUTPUT_TEXT)
+    sized = answered.annotate(size=Length("output"), asked=Length("arguments"))
+    short = sized.filter(size__lte=OUTPUT_TEXT, asked__lte=OUTPUT_TEXT)
     rows = short.only("name", "arguments", "output")
     names = sorted(set(functions))[:FUNCTIONS]
     return {name: list(rows.filter(name=name)[:LEARNED_FROM]) for name in names}
-
-
-def same_call(calls: Sequence[ToolCall], arguments: str) -> ToolCall | None:
-    """The newest of these calls that had the same arguments, whatever their order and spaces."""
-    wanted = meaning(arguments)
-    return next((call for call in calls if meaning(call.arguments) == wanted), None)
 
 
 def meaning(arguments: str) -> str:

@@ -5,6 +5,7 @@ their own, which can be stopped; in this one they could not.
 """
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -63,19 +64,20 @@ class Problem:
     message: str
 
 
-def problems(schema: Schema, value: Any) -> list[Problem]:
+def problems(schema: Schema, value: Any, until: float = math.inf) -> list[Problem]:
     """What is wrong with a value by a schema that went through ``check_schema``.
 
     Raises:
-        TooSlow: it could not be told within a few seconds.
+        TooSlow: it could not be told within a few seconds, or before ``until``, which is a time
+            of the monotonic clock.
     """
     matches: Matches = {}
     if any("pattern" in part for _, part in walk(schema)):
-        list(validator(schema, matches, learn=True).iter_errors(value))
-        matches = matched(list(matches))
+        list(validator(schema, matches, until, learn=True).iter_errors(value))
+        matches = matched(list(matches), until)
     return [
         Problem(path, message)
-        for error in validator(schema, matches).iter_errors(value)
+        for error in validator(schema, matches, until).iter_errors(value)
         for path, message in told(error)
     ]
 
@@ -84,18 +86,10 @@ def problems(schema: Schema, value: Any) -> list[Problem]:
 Matches = dict[tuple[str, str], bool]
 
 
-def validator(schema: Schema, matches: Matches, learn: bool = False) -> Any:
+def validator(schema: Schema, matches: Matches, until: float, learn: bool = False) -> Any:
     """A validator that looks up in ``matches`` which text matches which pattern; to ``learn``,
-    it writes there what it would have to know."""
-
-    def pattern(_: Any, wanted: str, text: Any, __: Any) -> Iterator[ValidationError]:
-        if isinstance(text, str):
-            if learn:
-                matches[wanted, text] = True
-            if not matches.get((wanted, text), True):
-                yield ValidationError("")
-
-    deadline = time.monotonic() + CHECK_SECONDS
+    it goes through every branch and writes there all that could be asked."""
+    deadline = min(time.monotonic() + CHECK_SECONDS, until)
 
     def timed(check: Check) -> Check:
         def within(*given: Any) -> Any:
@@ -106,7 +100,9 @@ def validator(schema: Schema, matches: Matches, learn: bool = False) -> Any:
         return within
 
     checks = {word: Draft202012Validator.VALIDATORS[word] for word in CHECKED}
-    checks |= {"pattern": pattern, "multipleOf": multiple_of}
+    checks |= {"pattern": pattern_check(matches, learn), "multipleOf": multiple_of}
+    if learn:
+        checks |= {"anyOf": every, "oneOf": every, "not": the_opposite}
     made = create(
         meta_schema=Draft202012Validator.META_SCHEMA,
         validators={word: timed(check) for word, check in checks.items()},
@@ -116,6 +112,31 @@ def validator(schema: Schema, matches: Matches, learn: bool = False) -> Any:
     return made(schema, format_checker=CHECKER)
 
 
+def pattern_check(matches: Matches, learn: bool) -> Check:
+    """The keyword pattern by ``matches``, or the writing of these."""
+
+    def pattern(_: Any, wanted: str, text: Any, __: Any) -> Iterator[ValidationError]:
+        if not isinstance(text, str):
+            return
+        if learn:
+            matches[wanted, text] = True
+        elif not matches[wanted, text]:
+            yield ValidationError("")
+
+    return pattern
+
+
+def every(validator: Any, branches: Any, value: Any, _: Any) -> Iterator[ValidationError]:
+    """All branches, where anyOf and oneOf would stop at one that fits."""
+    for branch in branches:
+        yield from validator.descend(value, branch)
+
+
+def the_opposite(validator: Any, branch: Any, value: Any, _: Any) -> Iterator[ValidationError]:
+    """All of a branch, where ``not`` would stop at its first error."""
+    yield from validator.descend(value, branch)
+
+
 def multiple_of(_: Any, step: float, number: Any, __: Any) -> Iterator[ValidationError]:
     """The keyword multipleOf, exactly: 0.3 is a multiple of 0.1."""
     numeric = isinstance(number, int | float) and not isinstance(number, bool)
@@ -123,7 +144,7 @@ def multiple_of(_: Any, step: float, number: Any, __: Any) -> Iterator[Validatio
         yield ValidationError("")
 
 
-def matched(pairs: list[tuple[str, str]]) -> Matches:
+def matched(pairs: list[tuple[str, str]], until: float) -> Matches:
     """Which of these texts match their patterns.
 
     Raises:
@@ -135,7 +156,7 @@ def matched(pairs: list[tuple[str, str]]) -> Matches:
             input=json.dumps(pairs),
             capture_output=True,
             text=True,
-            timeout=PATTERN_SECONDS,
+            timeout=max(0.0, min(PATTERN_SECONDS, until - time.monotonic())),
             check=True,
         )
     except subprocess.TimeoutExpired as error:

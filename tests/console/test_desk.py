@@ -1,5 +1,6 @@
 """Tool outputs typed by a person: what is taken, and what comes back."""
 
+import json
 import re
 
 import pytest
@@ -7,12 +8,13 @@ from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 
 from runs.console.desk import desks_of
-from runs.contract.limits import MESSAGE_TEXT
+from runs.console.payload import SHOWN
+from runs.contract.limits import CALLS, MESSAGE_TEXT
 from runs.contract.roles import Role
 from runs.contract.status import RunStatus
 from runs.models import ToolCall
 from runs.operations import cancel_run, set_output_schema, submit_tool_outputs
-from tests.console.desk_form import answer_all
+from tests.console.desk_form import answer_all, fields_of
 from tests.console.pages import says
 from tests.factories import make_key, make_run, make_step, make_thread
 
@@ -38,10 +40,15 @@ def form(run, *outputs):
         fields |= {
             f"call-{index}": call.id,
             f"name-{index}": call.name,
-            f"arguments-{index}": call.arguments,
             f"output-{index}": outputs[index],
         }
     return fields
+
+
+def html_of(run):
+    """The desk of a run, without the page around it."""
+    (desk,) = desks_of(run.project, [run], Role.OPERATOR)
+    return render_to_string("console/_desk.html", {"desk": desk})
 
 
 def test_the_page_asks_for_all_calls_at_once(operator, run):
@@ -168,3 +175,57 @@ def test_several_desks_stand_on_one_page(project):
     assert len(ids) == len(set(ids)) > 6
     for name in re.findall(r'(?:for|labelledby|describedby)="([^" ]*)', page):
         assert name in ids
+
+
+def test_more_calls_than_a_turn_has_are_refused(operator, run):
+    many = {f"call-{index}": f"call_{index}" for index in range(2, CALLS + 1)}
+    response = operator.post(url(run), form(run, "a", "b") | many, headers=HTMX)
+    assert response.status_code == 422
+    assert fields_of(response).keys() >= {f"call-{CALLS - 1}"}
+    assert f"call-{CALLS}" not in fields_of(response)
+    assert not ToolCall.objects.exclude(output=None).exists()
+
+
+def test_outputs_of_an_earlier_turn_again_are_harmless_while_the_run_waits_anew(operator, run):
+    fields = form(run, "a", "b")
+    operator.post(url(run), fields, headers=HTMX)
+    run.refresh_from_db()
+    run.status = RunStatus.REQUIRES_ACTION
+    run.save()
+    make_step(run, "tool_calls", calls=["get_weather"])
+    assert operator.post(url(run), fields, headers=HTMX).status_code == 200
+    assert operator.post(url(run), fields | {"output-0": "c"}, headers=HTMX).status_code == 422
+
+
+def test_large_arguments_are_cut_and_not_sent_back(operator, run):
+    large = json.dumps({"text": "é" * 2 * SHOWN}, ensure_ascii=False)
+    ToolCall.objects.filter(run_id=run.id, index=0).update(arguments=large)
+    assert "Showing 128 KiB of 256 KiB." in html_of(run)
+    page = operator.get(url(run, ""))
+    assert "arguments-0" not in fields_of(page)
+    assert sum(map(len, fields_of(page).values())) < 4096
+    response = operator.post(url(run), form(run, "x" * (MESSAGE_TEXT + 1), ""), headers=HTMX)
+    assert "Showing 128 KiB of 256 KiB." in says(response)
+
+
+def test_large_arguments_are_cut_though_the_tool_describes_them(project):
+    tool = {"name": "get_weather", "parameters": {"properties": {"city": {"title": "City"}}}}
+    run = make_run(
+        make_thread(project),
+        RunStatus.REQUIRES_ACTION,
+        tools=[{"type": "function", "function": tool}],
+    )
+    ToolCall.objects.filter(run_id=run.id).update(arguments=json.dumps({"city": "x" * 2 * SHOWN}))
+    assert "Showing 64 KiB of 128 KiB." in html_of(run)
+
+
+def test_hidden_characters_of_arguments_are_seen(run):
+    ToolCall.objects.filter(run_id=run.id, index=0).update(
+        arguments='{"path": "' + "/home/" * 20 + '\\u202egpj.exe"}'
+    )
+    ToolCall.objects.filter(run_id=run.id, index=1).update(arguments="no json\n\u200b")
+    desk = html_of(run)
+    assert "\u202e" not in desk
+    assert "\u200b" not in desk
+    assert "\\u202egpj.exe&quot;\n}" in desk
+    assert "no json\n\\u200b" in desk

@@ -1,9 +1,12 @@
 """Outputs by a form that is made from a schema: what is asked, what is refused, what is sent."""
 
 import json
+import time
 
 import pytest
 
+from runs.contract.limits import MESSAGE_TEXT
+from runs.contract.problems import PATTERN_SECONDS
 from runs.contract.status import RunStatus
 from runs.models import ToolCall
 from runs.operations import cancel_run, set_output_schema
@@ -194,3 +197,42 @@ def test_names_are_shown_and_never_read_as_html(operator, project):
     name = "value-0/<img src=x onerror=alert(1)>~1~0"
     send(operator, run, **{name.replace("/", "__", 1): "x"})
     assert json.loads(outputs()[0]) == {evil.replace("\u202e", ""): "x"}
+
+
+def evil_desk(operator, project, calls, output):
+    """The fields of a desk whose calls all have an output that takes too long to check."""
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
+    set_output_schema(project, "get_weather", schema)
+    run = make_run(make_thread(project), RunStatus.REQUIRES_ACTION, required_action={})
+    make_step(run, "tool_calls", calls=["get_weather"] * calls)
+    fields = fields_of(operator.get(url(run)))
+    for index in range(calls):
+        fields |= {f"mode-{index}": "json", f"output-{index}": output}
+    return run, fields
+
+
+def test_all_answers_are_checked_by_one_clock(operator, project):
+    run, fields = evil_desk(operator, project, 8, json.dumps({"a": "a" * 60 + "b"}))
+    began = time.monotonic()
+    response = operator.post(url(run, "outputs/"), fields, headers=HTMX)
+    assert time.monotonic() - began < 8 * PATTERN_SECONDS - 4
+    assert says(response).count("get_weather : This could not be checked in time.") == 8
+
+
+def test_what_the_run_does_not_wait_for_is_not_checked(operator, project):
+    run, fields = evil_desk(operator, project, 2, json.dumps({"a": "a" * 60 + "b"}))
+    for given in (fields | {"call-1": "call_invented"}, fields | {"call-2": fields["call-1"]}):
+        began = time.monotonic()
+        assert operator.post(url(run, "outputs/"), given, headers=HTMX).status_code == 422
+        assert time.monotonic() - began < PATTERN_SECONDS
+
+
+def test_an_output_that_is_too_long_is_not_checked(operator, project):
+    run, fields = evil_desk(operator, project, 1, json.dumps({"a": "x" * MESSAGE_TEXT}))
+    said = says(operator.post(url(run, "outputs/"), fields, headers=HTMX))
+    assert f"An output has at most {MESSAGE_TEXT}." in said
+    assert "pattern" not in said
+    typed = {"mode-0": "form", "output-0": "", "value-0/a": "x" * MESSAGE_TEXT}
+    said = says(operator.post(url(run, "outputs/"), fields | typed, headers=HTMX))
+    assert f"An output has at most {MESSAGE_TEXT}." in said
+    assert "pattern" not in said

@@ -1,16 +1,20 @@
 """What earlier outputs offer: a form like them, and the last one for the same arguments."""
 
 import json
+import time
 
 import pytest
 
-from runs.console.earlier import LEARNED_FROM, learned_schema, same_call, schema_like
+from runs.console.desk import desks_of
+from runs.console.earlier import LEARNED_FROM, OUTPUT_TEXT, Lessons, learned_schema, schema_like
+from runs.contract.limits import CALLS
 from runs.contract.problems import problems
+from runs.contract.roles import Role
 from runs.contract.status import RunStatus
 from runs.models import ToolCall
 from tests.console.desk_form import answer_all, fields_of
 from tests.console.pages import says, url
-from tests.factories import make_project, make_run, make_thread
+from tests.factories import make_project, make_run, make_step, make_thread
 
 HTMX = {"HX-Request": "true"}
 LEARN = "Use a form like earlier outputs"
@@ -64,10 +68,11 @@ def test_nothing_is_learned_from_text():
 
 
 def test_arguments_are_the_same_in_any_order():
-    calls = [ToolCall(arguments='{"a": 1, "b": [2]}'), ToolCall(arguments="no json")]
-    assert same_call(calls, '{"b":[2],"a":1}') is calls[0]
-    assert same_call(calls, "no json") is calls[1]
-    assert same_call(calls, '{"b":[2]}') is None
+    given = [('{"a": 1, "b": [2]}', "new"), ("no json", "text"), ('{"b": [2], "a": 1}', "old")]
+    lessons = Lessons.of([ToolCall(arguments=asked, output=output) for asked, output in given])
+    assert lessons.last_output('{"b":[2],"a":1}') == "new"
+    assert lessons.last_output("no json") == "text"
+    assert lessons.last_output('{"b":[2]}') is None
 
 
 def test_nothing_is_offered_without_earlier_outputs(operator, project):
@@ -121,3 +126,26 @@ def test_a_fill_without_a_wish_changes_nothing(operator, project):
     fields = fields_of(operator.get(url(run))) | {"output-0": "typed", "learn": "0", "last": "0"}
     page = operator.post(url(run, "outputs/fill/"), fields, headers=HTMX)
     assert fields_of(page)["output-0"] == "typed"
+
+
+def test_calls_with_large_arguments_teach_nothing(operator, project):
+    large = json.dumps({"city": "x" * OUTPUT_TEXT})
+    answered(project, {"temperature": 21}, large)
+    run = make_run(make_thread(project), RunStatus.REQUIRES_ACTION)
+    ToolCall.objects.filter(run_id=run.id).update(arguments=large)
+    said = says(operator.get(url(run)))
+    assert LEARN not in said
+    assert REPEAT not in said
+
+
+def test_a_function_that_is_called_often_is_learned_once(project):
+    """Its 20 outputs are read once for all calls: for each of them it takes a minute and more."""
+    hard = {f"field {n}": {"a": n, "b": [n], "c": str(n)} for n in range(100)}
+    for n in range(LEARNED_FROM):
+        answered(project, hard, json.dumps({"city": n}))
+    run = make_run(make_thread(project), RunStatus.REQUIRES_ACTION, required_action={})
+    make_step(run, "tool_calls", calls=["get_weather"] * CALLS)
+    began = time.process_time()
+    (desk,) = desks_of(project, [run], Role.OPERATOR)
+    assert time.process_time() - began < 5
+    assert all(answer.can_learn for answer in desk.answers)

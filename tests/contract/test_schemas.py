@@ -127,3 +127,33 @@ def test_what_is_no_json_says_so(text):
 
 def test_json_is_written_as_it_is():
     assert write_json(read_json('{"ä": [1.5, "\\u0000", null]}')) == '{"ä": [1.5, "\\u0000", null]}'
+
+
+A, B = {"pattern": "^a$"}, {"pattern": "^b$"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"anyOf": [A, B]}, ["a", "b", 1], ["zzz"]),
+        ({"oneOf": [A, B]}, ["a", "b"], ["zzz", 1]),
+        ({"oneOf": [{"pattern": "a"}, {"pattern": "b"}]}, ["a", "b"], ["zzz", "ab"]),
+        ({"not": A}, ["b"], ["a"]),
+        ({"not": {"type": "integer", "allOf": [A]}}, ["a", "b"], [1]),
+        ({"not": {"allOf": [{"not": A}, {"not": B}]}}, ["a", "b"], ["zzz"]),
+        ({"anyOf": [{"properties": {"x": A}}, {"properties": {"x": {"anyOf": [B, A]}}}]},
+         [{"x": "a"}, {"x": "b"}], [{"x": "zzz"}]),
+    ],
+)  # fmt: skip
+def test_patterns_in_branches_are_all_matched(schema, good, bad):
+    assert [value for value in good if told(schema, value)] == []
+    assert [value for value in bad if not told(schema, value)] == []
+
+
+def test_a_check_ends_by_the_clock_it_is_given():
+    with pytest.raises(TooSlow):
+        problems({"type": "string"}, "a", until=time.monotonic() - 1)
+    began = time.monotonic()
+    with pytest.raises(TooSlow):
+        problems({"pattern": "^(a+)+$"}, "a" * 60 + "b", until=began + 0.5)
+    assert time.monotonic() - began < 2

@@ -10,7 +10,7 @@ from runs import operations
 from runs.console import desk as desks
 from runs.console.answers import Answer
 from runs.console.desk import Desk
-from runs.console.earlier import earlier_calls, learned_schema, same_call
+from runs.console.earlier import Lessons, lessons
 from runs.console.pages import ConsoleRequest, form_of, member_only
 from runs.console.text import STATUS_WORDS
 from runs.console.views.run import find_run, run_page
@@ -29,6 +29,8 @@ def submit(request: ConsoleRequest, project: Project, thread_id: str, run_id: st
     """
     run = find_run(project, thread_id, run_id)
     desk = desks.read(request.POST.dict(), run)
+    if not desk.is_wanted():  # asked first: the check may take seconds
+        return refused(request, project, desk)
     if not desk.check():
         desk.problem = "Nothing was sent."
         return shown(request, project, desk, status=422)
@@ -36,9 +38,7 @@ def submit(request: ConsoleRequest, project: Project, thread_id: str, run_id: st
     try:
         desk.run = operations.submit_tool_outputs(run, outputs, cast(User, request.user)).run
     except (NoOutputsWanted, WrongOutputs):
-        run.refresh_from_db()
-        desk.problem = what_happened(request, project, desk)
-        return shown(request, project, desk, status=422)
+        return refused(request, project, desk)
     if request.htmx:
         return shown(request, project, Desk(desk.run, note=what_was_sent(request, project, desk)))
     return redirect("console:run", thread_id, run_id)
@@ -50,15 +50,16 @@ def fill(request: ConsoleRequest, project: Project, thread_id: str, run_id: str)
     """The form again, with what earlier outputs of a call's function are good for."""
     run = find_run(project, thread_id, run_id)
     desk = desks.read(request.POST.dict(), run)
+    wanted = {name: request.POST.get(name) for name in ("last", "learn")}
     for answer in desk.answers:
-        earlier = earlier_calls(project, [answer.call.name]).get(answer.call.name, [])
-        if request.POST.get("last") == str(answer.index):
-            last = same_call(earlier, answer.call.arguments)
-            answer.fill(last.output or "" if last else answer.output)
-        if request.POST.get("learn") == str(answer.index):
-            schema = learned_schema(earlier)
-            if schema is not None:
-                answer.use(schema, learned=True)
+        if str(answer.index) not in wanted.values():
+            continue
+        learned = lessons(project, [answer.call.name]).get(answer.call.name, Lessons())
+        last = learned.last_output(answer.call.arguments)
+        if wanted["last"] == str(answer.index) and last is not None:
+            answer.fill(last)
+        if wanted["learn"] == str(answer.index) and learned.schema is not None:
+            answer.use(learned.schema, learned=True)
     return shown(request, project, desk)
 
 
@@ -69,6 +70,13 @@ def shown(request: ConsoleRequest, project: Project, desk: Desk, status: int = 2
         context = {"desk": desk, "run": desk.run}
         return render(request, "console/_desk.html", context, status=status)
     return run_page(request, project, desk.run, desk, status=status)
+
+
+def refused(request: ConsoleRequest, project: Project, desk: Desk) -> HttpResponse:
+    """The form with the words for why the run does not take these outputs."""
+    desk.run.refresh_from_db()
+    desk.problem = what_happened(request, project, desk)
+    return shown(request, project, desk, status=422)
 
 
 def what_was_sent(request: ConsoleRequest, project: Project, desk: Desk) -> str:
