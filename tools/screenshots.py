@@ -131,6 +131,11 @@ def wait(page: Page, status: str) -> Page:
     return page
 
 
+def answer(page: Page, function: str, output: str) -> None:
+    """Type the output of a function as text."""
+    page.get_by_label(f"Output of {function}").fill(output)
+
+
 def runs(studio: Studio) -> None:
     """The list, with something of everything."""
     guide, writer = studio.assistant("City guide"), studio.assistant("Writer")
@@ -143,6 +148,10 @@ def runs(studio: Studio) -> None:
     studio.api.post(f"{cancelled.removeprefix('/console').rstrip('/')}/cancel").raise_for_status()
     studio.run(guide, "And Rome?", calls("Rome"), tools=TOOLS)
     studio.run(writer, "Write a story.", words(STORY * 50, 0.05))
+    shoot(studio.page("/console/"), "overview")
+    shoot(studio.page("/console/inbox/"), "inbox")
+    shoot(studio.page("/console/usage/"), "usage")
+    shoot(studio.page("/console/usage/", dark=True), "usage-dark")
     shoot(studio.page("/console/runs/"), "runs")
     shoot(studio.page("/console/runs/", phone=True), "runs-phone")
     shoot(studio.page("/console/runs/", dark=True), "runs-dark")
@@ -170,7 +179,7 @@ def waiting(studio: Studio) -> None:
         (False, True, "needs-input-dark"),
     ):
         page = wait(studio.page(path, phone=phone, dark=dark), "requires_action")
-        page.locator("#output-0").fill('{"celsius": 17, "sky": "clear"}')
+        answer(page, "get_weather", '{"celsius": 17, "sky": "clear"}')
         shoot(page, name)
 
 
@@ -179,14 +188,25 @@ def completed(studio: Studio) -> None:
     guide = studio.assistant("City guide", instructions="Answer in a few words.")
     path = studio.run(guide, "How is Oslo now?", calls("Oslo"), words(ANSWER, 0.03), tools=TOOLS)
     page = wait(studio.page(path), "requires_action")
-    page.locator("#output-0").fill('{"celsius": 17, "sky": "clear"}')
-    page.locator("#output-1").fill("21:40")
+    answer(page, "get_weather", '{"celsius": 17, "sky": "clear"}')
+    answer(page, "get_time", "21:40")
     page.wait_for_timeout(1500)
     page.get_by_role("button", name="Send all 2 outputs").click()
     wait(page, "completed").evaluate("scrollTo(0, 0)")
     shoot(page, "completed")
     shoot(studio.page(path.partition("runs/")[0]), "thread")
     shoot(studio.page(path.partition("runs/")[0], phone=True, dark=True), "thread-phone-dark")
+
+
+def compare(studio: Studio) -> None:
+    """Two runs of the same question, side by side."""
+    guide = studio.assistant("City guide", instructions="Answer in a few words.")
+    ended = []
+    for model, sentence in (("gpt-4o", ANSWER), ("gpt-4o-mini", ANSWER.replace("clear", "cloudy"))):
+        path = studio.run(guide, "How is Oslo?", words(sentence, 0.01), model=model)
+        wait(studio.page(path), "completed").context.close()
+        ended.append(path.rstrip("/").rpartition("/")[2])
+    shoot(studio.page(f"/console/compare/?a={ended[0]}&b={ended[1]}"), "compare")
 
 
 def failed(studio: Studio) -> None:
@@ -214,7 +234,8 @@ def empty(studio: Studio) -> None:
 
 
 SCENES: dict[str, Callable[[Studio], None]] = {
-    scene.__name__: scene for scene in (empty, runs, running, waiting, completed, failed, forms)
+    scene.__name__: scene
+    for scene in (empty, runs, running, waiting, completed, compare, failed, forms)
 }
 
 
