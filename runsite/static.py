@@ -1,6 +1,7 @@
 """Static files: collected into the data directory, and only when they changed."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +14,13 @@ from rjsmin import jsmin
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
+ALL_OF = re.compile(r"// all of: (.+)\n")
+
+
 class Storage(CompressedManifestStaticFilesStorage):  # type: ignore[misc] # untyped
     """Files under hashed names, compressed. Our own scripts lose their comments and white space
-    first; vendored ones must stay as their integrity says."""
+    first, and one that begins with ``// all of:`` is put together of those it names: one file
+    compresses better than six. Vendored ones must stay as their integrity says."""
 
     def post_process(
         self, paths: Mapping[str, Any], dry_run: bool = False, **options: Any
@@ -24,8 +29,15 @@ class Storage(CompressedManifestStaticFilesStorage):  # type: ignore[misc] # unt
         for name in paths:
             if name.startswith("console/") and name.endswith(".js") and not dry_run:
                 path = Path(self.path(name))
-                path.write_text(str(jsmin(path.read_text())))
+                path.write_text("\n".join(str(jsmin(part)) for part in parts_of(path)))
         yield from super().post_process(paths, dry_run, **options)
+
+
+def parts_of(path: Path) -> list[str]:
+    """The texts that a script is put together of: its own, or those of the scripts it names."""
+    text = path.read_text()
+    named = ALL_OF.match(text)
+    return [(path.parent / name).read_text() for name in named[1].split()] if named else [text]
 
 
 def fingerprint() -> str:

@@ -1,0 +1,1 @@
+// all of: live.js drafts.js keys.js attention.js
