@@ -13,7 +13,6 @@ from django.core.management import call_command
 from rjsmin import jsmin
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-
 ALL_OF = re.compile(r"// all of: (.+)\n")
 
 

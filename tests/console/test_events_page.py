@@ -7,6 +7,7 @@ from runs.console.views.events import PAGE
 from runs.contract.status import RunStatus
 from runs.events.log import dumps
 from runs.models import EventChunk
+from runs.operations import compact_run
 from runs.wire.deltas import text_delta
 from runs.wire.objects import run_object
 from tests.console.pages import says, url
@@ -64,12 +65,19 @@ def test_as_server_sent_events_it_is_what_was_sent(operator, run):
     )
 
 
-def test_a_log_that_lacks_its_beginning_says_so(operator, run):
-    words = "was compacted"
-    assert words not in says(operator.get(url(run, "events/")))
-    EventChunk.objects.filter(run=run, first_number=1).delete()
-    assert words in says(operator.get(url(run, "events/")))
-    assert words not in says(operator.get(url(run, "events/?after=5")))
+def test_a_compacted_log_says_so_and_has_all_of_its_text(operator, project):
+    run = make_run(make_thread(project), RunStatus.COMPLETED)
+    make_events(run, ("thread.run.created", run_object(run)))
+    for word in ("one ", "two ", "three"):
+        first = word == "one "
+        make_events(run, ("thread.message.delta", text_delta("msg_1", 0, word, first=first)))
+    make_events(run, ("thread.run.completed", run_object(run)))
+    assert "was compacted" not in says(operator.get(url(run, "events/")))
+    compact_run(run)
+    page = operator.get(url(run, "events/"))
+    assert "was compacted at" in says(page)
+    assert "one two three" in says(page)
+    assert numbers(page) == [1, 4, 5]
 
 
 @pytest.mark.parametrize(

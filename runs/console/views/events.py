@@ -43,14 +43,8 @@ def events(request: ConsoleRequest, project: Project, thread_id: str, run_id: st
         "last": entries[-1].event.number if more else None,
         "name": name,
         "names": NAMES,
-        "compacted": bool(entries) and not int(after) and not name and first_is_missing(entries),
     }
     return page(request, project, "console/run_events.html", context)
-
-
-def first_is_missing(entries: list[log.Entry]) -> bool:
-    """Whether a log does not begin with the first event of its run."""
-    return entries[0].event.number > 1
 
 
 @member_only
