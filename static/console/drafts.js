@@ -20,7 +20,9 @@
   const read = (key) => JSON.parse(store.getItem(key) || "{}");
 
   function save(form) {
-    const values = Object.fromEntries(fields(form).map((field) => [nameOf(field), valueOf(field)]));
+    // Only what differs from the page: the rest is the server's to fill, perhaps anew.
+    const typed = fields(form).filter((field) => valueOf(field) !== first(field));
+    const values = Object.fromEntries(typed.map((field) => [nameOf(field), valueOf(field)]));
     const at = Date.now();
     try {
       store.setItem(keyOf(form), JSON.stringify({ at, values }));

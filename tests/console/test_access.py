@@ -120,6 +120,18 @@ def test_setting_a_password_keeps_this_session_and_ends_others(operator):
     assert other.get("/console/runs/").status_code == 302
 
 
+def test_a_password_is_changed_by_who_knows_it(operator):
+    fields = {"new_password1": PASSWORD, "new_password2": PASSWORD}
+    operator.post("/console/password/", fields)
+    other = "another long enough one"
+    fields = {"new_password1": other, "new_password2": other}
+    for old in ("", "wrong"):
+        refused = operator.post("/console/password/", fields | {"old_password": old})
+        assert refused.status_code == 422
+    operator.post("/console/password/", fields | {"old_password": PASSWORD})
+    assert User.objects.get().check_password(other)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark", "system"])
 def test_the_theme_is_rendered_from_its_cookie(operator, theme):
     response = operator.post("/console/theme/", {"theme": theme, "next": "/console/keys/"})

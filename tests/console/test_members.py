@@ -87,14 +87,39 @@ def test_a_member_of_another_project_is_not_there(operator, project):
         assert operator.post(path, {"role": "admin"}).status_code == 404
 
 
-def test_an_admin_makes_no_link_into_a_project_they_do_not_administer(project):
+def test_an_admin_adds_nobody_from_a_project_they_do_not_administer(project):
     admin, other = sign_in(project, Role.ADMIN), make_project()
     user = User.objects.create_user("ana")
     Member.objects.create(project=other, user=user, role=Role.READER)
-    said = says(add(admin, "ana", "reader"))
-    assert "No login link was made." in said
-    member = Member.objects.get(project=project, user=user)
-    path = f"/console/members/{member.number}/link/"
-    assert "/console/enter/#" not in says(admin.post(path))
+    refused = add(admin, "ana", "reader")
+    assert refused.status_code == 422
+    assert "in a project in which you are no admin" in says(refused)
     Member.objects.create(project=other, user=User.objects.get(username="a admin"), role=Role.ADMIN)
+    assert "/console/enter/#" in says(add(admin, "ana", "reader"))
+
+
+def test_an_admin_makes_no_link_into_a_project_they_do_not_administer(project):
+    admin, other = sign_in(project, Role.ADMIN), make_project()
+    user = User.objects.create_user("ana")
+    member = Member.objects.create(project=project, user=user, role=Role.READER)
+    path = f"/console/members/{member.number}/link/"
     assert "/console/enter/#" in says(admin.post(path))
+    Member.objects.create(project=other, user=user, role=Role.READER)
+    response = admin.post(path)
+    assert "/console/enter/#" not in says(response)
+    assert "No login link was made." in says(response)
+
+
+def test_whoever_is_let_in_anew_begins_without_what_others_may_hold(operator, nobody, project):
+    token = re.findall(r"#([\w-]{40,})", add(operator, "ana", "reader").content.decode())[0]
+    user = User.objects.get(username="ana")
+    user.set_password("a password somebody else knows")
+    user.save()
+    nobody.force_login(user)
+    member = Member.objects.get()
+    operator.post(f"/console/members/{member.number}/", {"remove": "1"})
+    assert "used already" in says(Client().post("/console/enter/", {"token": token}))
+    add(operator, "ana", "admin")
+    user.refresh_from_db()
+    assert not user.has_usable_password()
+    assert nobody.get("/console/").status_code == 302  # the old session

@@ -4,7 +4,7 @@ from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
-from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
@@ -58,8 +58,11 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @member_only
 @require_http_methods(["GET", "POST"])
 def set_password(request: ConsoleRequest, project: Project) -> HttpResponse:
-    """Set the password of whoever is signed in. Their other sessions end."""
-    form = SetPasswordForm(cast(User, request.user), request.POST or None)
+    """Set the password of whoever is signed in, who must know the one they have. Their other
+    sessions end."""
+    user = cast(User, request.user)
+    kind = PasswordChangeForm if user.has_usable_password() else SetPasswordForm
+    form = kind(user, request.POST or None)
     if form.is_bound and form.is_valid():
         update_session_auth_hash(request, form.save())
         messages.success(request, "The password is set. Login links are no longer printed.")

@@ -33,7 +33,9 @@ def members(request: ConsoleRequest, project: Project) -> HttpResponse:
     form = MemberForm(request.POST or None)
     if form.is_bound and form.is_valid():
         try:
-            member = operations.add_member(project, **form.cleaned_data)
+            member = operations.add_member(
+                project, **form.cleaned_data, by=cast(User, request.user)
+            )
         except BadRequest as refusal:
             form.add_error(refusal.param, refusal.message)
         else:
