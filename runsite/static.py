@@ -25,10 +25,13 @@ class Storage(CompressedManifestStaticFilesStorage):  # type: ignore[misc] # unt
         self, paths: Mapping[str, Any], dry_run: bool = False, **options: Any
     ) -> Iterator[Any]:
         """Do to collected files what is done to them before they are served."""
+        made: dict[str, Any] = {}
         for name in paths:
             if name.startswith("console/") and name.endswith(".js") and not dry_run:
                 path = Path(self.path(name))
                 path.write_text("\n".join(str(jsmin(part)) for part in parts_of(path)))
+                made[name] = (self, name)  # what is served is copied from here, not the source
+        paths = {**paths, **made}
         yield from super().post_process(paths, dry_run, **options)
 
 

@@ -1,6 +1,7 @@
 """What people and programs do with a run, in words."""
 
 import re
+import time
 
 import httpx
 from playwright.sync_api import Page, expect
@@ -39,6 +40,16 @@ def create_run(page: Page, model: str, message: str, tools: str = "") -> None:
 def expect_status(page: Page, word: str) -> None:
     """Wait until the run's page says so."""
     expect(page.locator("#run-head .badge")).to_have_text(word, timeout=30_000)
+
+
+def wait_for(api: httpx.Client, url: str, status: str) -> str:
+    """Wait until a run is in ``status``, for a page that does not follow it; its page's path."""
+    path = url.removeprefix("/console").rstrip("/")
+    until = time.monotonic() + 30
+    while (run := api.get(path).raise_for_status().json())["status"] != status:
+        assert time.monotonic() < until, run
+        time.sleep(0.05)
+    return url
 
 
 def stored_text(api: httpx.Client, url: str) -> str:

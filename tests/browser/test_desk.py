@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.axe import complaints, every_look, overflow
-from tests.browser.steps import TOOLS, expect_status, start
+from tests.browser.steps import TOOLS, expect_status, start, wait_for
 
 SCHEMA = {
     "type": "object",
@@ -215,7 +215,7 @@ def test_without_script_the_ways_to_answer_work(
     new_context: Callable[..., BrowserContext], live, api
 ):
     page = new_context(java_script_enabled=False, base_url=live.url).new_page()
-    url = start(api, tools=TOOLS)
+    url = wait_for(api, start(api, tools=TOOLS), "requires_action")
     page.goto(url)
     desk = weather(page)
     desk.get_by_role("radio", name="JSON").check()

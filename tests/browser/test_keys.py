@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import complaints, every_look, overflow
-from tests.browser.steps import TOOLS, expect_status, start
+from tests.browser.steps import TOOLS, expect_status, start, wait_for
 
 
 def test_keys_go_everywhere(page: Page, api):
@@ -116,7 +116,7 @@ def test_what_waits_is_told_on_every_page(page: Page, api, live):
 
 
 def test_calls_are_answered_in_the_inbox(page: Page, api):
-    url = start(api, tools=TOOLS, text="Hello")
+    url = wait_for(api, start(api, tools=TOOLS, text="Hello"), "requires_action")
     run_id = url.rstrip("/").rpartition("/")[2]
     page.goto("/console/inbox/")
     card = page.get_by_role("listitem").filter(has=page.locator(f'a[href*="{run_id}"]')).last

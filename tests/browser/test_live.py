@@ -23,7 +23,7 @@ def test_two_tools_from_the_form_to_the_end(page: Page, api):
     page.goto("/console/runs/new/")
     page.get_by_role("button", name=f"Use {DEMO}").click()
     page.get_by_role("button", name="Use two sample functions").click()
-    page.get_by_label("Message").fill("Compare two cities.")
+    page.get_by_label("Message", exact=True).fill("Compare two cities.")
     page.get_by_role("button", name="Start run").click()
     expect_status(page, "Needs input")
     loads = reload_count(page)
