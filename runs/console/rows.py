@@ -8,7 +8,6 @@ from django.utils import timezone
 from runs.console.split import Part, split_of
 from runs.console.timeline import CallView, RunView, StepView
 from runs.contract.roles import Role
-from runs.contract.status import StepStatus
 from runs.models import Assistant, Project, Run, RunStep
 
 
@@ -55,8 +54,8 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
 
 def calls_of(step: RunStep) -> list[CallView]:
     """Stands for the calls of a step, of which the time only asks whether they are whole."""
-    whole = step.called_at is not None or step.status != StepStatus.IN_PROGRESS
-    return [CallView(id=step.id)] if whole and step.type == "tool_calls" else []
+    whole = step.called_at is not None and step.type == "tool_calls"
+    return [CallView(id=step.id)] if whole else []
 
 
 def bars_of(parts: Sequence[Part]) -> list[Bar]:

@@ -26,7 +26,8 @@ class RunQuery:
         page: which page of a long list; 0: the first, or the last of a run that goes on.
         range: the part of the time axis that is shown: ``from-to`` in milliseconds.
         idle: show idle time at full length.
-        list: the list of runs that the page was opened from, which is kept.
+        list: the query of the list of runs that the page was opened from, which is kept;
+            empty: the list of all. None: it was opened from no list.
     """
 
     view: str = "timeline"
@@ -36,7 +37,7 @@ class RunQuery:
     page: int = 0
     range: str = ""
     idle: bool = False
-    list: str = ""
+    list: str | None = None
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "RunQuery":
@@ -62,8 +63,13 @@ class RunQuery:
             int(page),
             span,
             flag(query, "idle"),
-            query.get("list", ""),
+            query.get("list"),
         )
+
+    @property
+    def kept(self) -> str:
+        """What all pages of a run hand on to each other: the list, if there is one."""
+        return "" if self.list is None else f"?{urlencode({'list': self.list})}"
 
     def link(self, **changes: Any) -> str:
         """The query with some values changed; what is as usual is left out."""

@@ -109,7 +109,10 @@ def spend_step(spending: Spending, step: StepView, before: str) -> None:
         spending.on(MODEL, step.ended_at)
     else:
         spending.on(MODEL, row.called_at)
-        waited = step.stored or row.status == StepStatus.COMPLETED
+        # Steps that are not on the page do not know their calls; those older than the time of
+        # their calls know nothing else.
+        whole = row.called_at is not None or step.stored
+        waited = whole or row.status == StepStatus.COMPLETED
         spending.on(TOOLS if waited else MODEL, step.ended_at)
 
 

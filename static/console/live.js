@@ -186,7 +186,8 @@
       if (status === "requires_action") $(".desk").scrollIntoView({ block: "nearest" });
     }
     const send = $(".desk [data-send]");
-    if (send) send.disabled = status !== "requires_action";
+    const expired = $(".desk .expired")?.textContent; // said by the desk, before the run does
+    if (send) send.disabled = status !== "requires_action" || Boolean(expired);
     tick();
     follow();
   }

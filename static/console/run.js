@@ -136,7 +136,9 @@
     dragFrom = share(event);
     event.target.setPointerCapture?.(event.pointerId);
   });
+  $("#ticks")?.addEventListener("pointercancel", () => { dragFrom = null; });
   $("#ticks")?.addEventListener("pointerup", (event) => {
+    if (dragFrom === null) return; // it was pressed elsewhere
     const [a, b] = [dragFrom, share(event)].sort((x, y) => x - y);
     dragFrom = null;
     if (b - a > 0.01) zoom(timeAt(a), timeAt(b));

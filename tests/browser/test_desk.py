@@ -211,6 +211,17 @@ def test_a_deadline_that_passes_keeps_what_was_typed(page: Page, api):
     expect(page.get_by_label("Temperature")).to_be_editable()
 
 
+def test_what_is_swapped_in_does_not_open_an_expired_desk(page: Page, api):
+    """The page may see the deadline pass before the server says so."""
+    page.goto(start(api, tools=TOOLS))
+    page.locator(".desk [data-until]").evaluate("(time) => { time.dataset.until = 1 }")
+    expect(page.get_by_text("Expired: the run takes no outputs")).to_be_visible()
+    swapped = "new CustomEvent('htmx:after:swap', { bubbles: true, detail: { ctx: {} } })"
+    page.evaluate(f"document.body.dispatchEvent({swapped})")
+    expect(page.get_by_role("button", name=SEND)).to_be_disabled()
+    expect_status(page, "Needs input")
+
+
 def test_without_script_the_ways_to_answer_work(
     new_context: Callable[..., BrowserContext], live, api
 ):

@@ -48,6 +48,25 @@ def test_the_axis_zooms_and_its_range_is_in_the_address(page: Page, api):
     expect(page).to_have_url(re.compile(r"\?range=\d+-\d+$"))
 
 
+def test_only_a_drag_that_began_on_the_axis_zooms(page: Page, api):
+    page.goto(start(api, model="text-20x20"))
+    expect_status(page, "Completed")
+    ticks = page.locator("#ticks")
+    box = ticks.bounding_box()
+    assert box is not None
+    middle, y = box["x"] + box["width"] / 2, box["y"] + 5
+    page.mouse.move(middle, y - 100)
+    page.mouse.down()
+    page.mouse.move(middle, y)
+    page.mouse.up()
+    page.mouse.move(box["x"] + 5, y)
+    page.mouse.down()
+    ticks.dispatch_event("pointercancel")
+    page.mouse.move(middle, y)
+    page.mouse.up()
+    assert "range" not in page.url
+
+
 def test_bars_and_the_split_grow_while_the_run_goes_on(page: Page, api):
     page.goto(start(api, model="text-150x20"))
     expect(page.locator(".writing")).to_contain_text("w10 ")

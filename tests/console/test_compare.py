@@ -99,9 +99,10 @@ def test_five_hundred_steps(operator, project, django_assert_max_num_queries):
     a, b = run_with(project), run_with(project)
     for run in (a, b):
         steps = RunStep.objects.bulk_create(
-            RunStep(run=run, type="tool_calls", turn=turn, index=0, status="completed")
+            RunStep(run=run, type="tool_calls", turn=turn, index=0, status="completed",
+                    completed_at=run.created_at)
             for turn in range(1, 501)
-        )
+        )  # fmt: skip
         ToolCall.objects.bulk_create(
             ToolCall(id=f"call_{step.turn}", run=run, step=step, index=0, name=f"f{step.turn % 7}",
                      arguments="{}", output=f"{run.number} " * 100)
@@ -110,6 +111,7 @@ def test_five_hundred_steps(operator, project, django_assert_max_num_queries):
     with django_assert_max_num_queries(16):
         response = compare(operator, a, b)
     assert len(response.context["pairs"]) == 500
+    assert response.context["differ"] == 500
     assert sum(pair.payloads is not None for pair in response.context["pairs"]) == 10
     assert len(response.content) < 500_000
 

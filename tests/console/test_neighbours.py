@@ -10,7 +10,7 @@ from runs.console.paging import ROWS
 from runs.contract.status import RunStatus
 from runs.models import Run
 from tests.console.pages import says, url
-from tests.factories import make_project, make_run, make_thread
+from tests.factories import make_project, make_run, make_step, make_thread
 
 
 def done(project, status=RunStatus.COMPLETED, **columns):
@@ -79,6 +79,25 @@ def test_without_a_list_there_are_none(operator, project, query):
     page = operator.get(url(run) if query is None else at(run, query))
     assert page.status_code == 200
     assert '<a href="/console/runs/"' in page.content.decode()
+
+
+@pytest.mark.parametrize("query", ["", "status=completed"])
+def test_all_views_of_a_run_hand_its_list_on(operator, project, query):
+    run = done(project)
+    make_step(run)
+    step = make_step(run)
+    kept = f"list={quote(query, safe='')}"
+    page = operator.get(at(run, query)).content.decode()
+    for link in (f"?view=compact&amp;{kept}", f"{url(run, 'events/')}?{kept}",
+                 f"?view=json&amp;{kept}", f"{url(run, f'steps/{step.id}/')}?{kept}"):  # fmt: skip
+        assert f'{link}"' in page
+    assert f'name="list" value="{query}"' in page
+    assert operator.get(at(run, query) + "&view=events").url == url(run, f"events/?{kept}")
+    for view in (url(run, f"events/?{kept}"), f"{at(run, query)}&view=json"):
+        assert f'<a href="{at(run, query)}">Run</a>' in operator.get(view).content.decode()
+    page = operator.get(url(run, f"steps/{step.id}/?{kept}")).content.decode()
+    assert f'href="{url(run)}?step={step.id}&amp;{kept}#{step.id}"' in page
+    assert re.search(rf'rel="prev" href="[^"]*/steps/\w+/\?{re.escape(kept)}"', page)
 
 
 def test_runs_of_another_project_are_no_neighbours(project):

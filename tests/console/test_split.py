@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runs.console.render import view_of
+from runs.console.rows import rows_of
+from runs.console.run_query import RunQuery
 from runs.console.split import percents, split_of
 from runs.console.timeline import CallView, RunView, StepView
 from runs.contract.roles import Role
@@ -115,6 +117,28 @@ def test_an_attempt_that_was_interrupted_is_no_model_time(project):
               failed_at=at(6))  # fmt: skip
     make_step(run, turn=1, asked_at=at(6), created_at=at(7), completed_at=at(9))
     assert times(view_of(project, run, Role.READER), at(9)) == {"wait": 2, "model": 2, "other": 5}
+
+
+@pytest.mark.parametrize("asked", [RunQuery(), RunQuery(errors=True), None])
+@pytest.mark.parametrize(
+    ("status", "called_at", "found"),
+    [("cancelled", at(2), {"wait": 1, "model": 1, "tools": 8}),
+     ("failed", None, {"wait": 1, "model": 9})],
+)  # fmt: skip
+def test_every_page_says_the_same_of_a_run(project, status, called_at, found, asked):
+    """Calls that were waited for, and calls that broke off: on the run's page, on one that does
+    not show the step, and in the list of runs (None)."""
+    ended = {f"{status}_at": at(10)}
+    run = make_run(make_thread(project), status, created_at=START, started_at=START, **ended)
+    step = make_step(run, "tool_calls", status=status, index=0, asked_at=START, created_at=at(1),
+                     called_at=called_at, calls=[], **ended)  # fmt: skip
+    if called_at:
+        make_call(step)
+    if asked:
+        assert times(view_of(project, run, Role.READER, query=asked), at(99)) == found
+    else:
+        (row,) = rows_of([run])
+        assert {bar.part.key: bar.part.time.total_seconds() for bar in row.bars} == found
 
 
 @pytest.mark.parametrize(

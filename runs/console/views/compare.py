@@ -9,8 +9,9 @@ from django.views.decorators.http import require_GET
 
 from runs.console.comparison import Pair, open_pairs, pairs, settings_that_differ
 from runs.console.pages import ConsoleRequest, find, member_only, page, with_id
-from runs.console.render import view_of
+from runs.console.steps import all_steps, fill_steps
 from runs.console.timeline import RunView
+from runs.contract.roles import Role
 from runs.models import Project, Run
 
 PARAMETERS = {"a", "b", "pair"}
@@ -44,7 +45,7 @@ def compare(request: ConsoleRequest, project: Project) -> HttpResponse:
     if second is None:
         context = {"a": first, "choices": choices(project, first), "other": other}
         return page(request, project, "console/compare_with.html", context)
-    views = [view_of(project, run, request.role) for run in (first, second)]
+    views = [whole(project, run, request.role) for run in (first, second)]
     found = pairs(views[0].steps, views[1].steps)
     open_pairs(found, place(request.GET, found))
     context = {
@@ -56,6 +57,13 @@ def compare(request: ConsoleRequest, project: Project) -> HttpResponse:
         "differ": sum(not pair.same for pair in found),
     }
     return page(request, project, "console/compare.html", context)
+
+
+def whole(project: Project, run: Run, role: Role) -> RunView:
+    """A run with all that its steps hold: without it, no two of them could be called the same."""
+    view = RunView(run, role, all_steps(project, run), [])
+    fill_steps(project, run, view.steps, run.last_number, bodies=True)
+    return view
 
 
 def place(asked: Mapping[str, str], found: list[Pair]) -> int | None:

@@ -37,7 +37,9 @@ def events(request: ConsoleRequest, project: Project, thread_id: str, run_id: st
         return HttpResponse(text, content_type="text/plain; charset=utf-8")
     context = {
         "run": run,
-        "view": RunView(run, request.role, [], [], RunQuery(view="events")),
+        "view": RunView(
+            run, request.role, [], [], RunQuery(view="events", list=request.GET.get("list"))
+        ),
         "rows": [(entry, payload_of(entry.event.data)) for entry in entries],
         "after": int(after),
         "last": entries[-1].event.number if more else None,

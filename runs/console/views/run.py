@@ -28,7 +28,7 @@ def run(request: ConsoleRequest, project: Project, thread_id: str, run_id: str) 
     found = find_run(project, thread_id, run_id)
     query = RunQuery.of(request.GET)
     if query.view == "events":
-        return redirect("console:events", thread_id, run_id)
+        return redirect(reverse("console:events", args=[thread_id, run_id]) + query.kept)
     if query.view == "json":
         return json_page(request, project, found, query)
     return run_page(request, project, found, query=query)
@@ -78,7 +78,7 @@ def run_page(
         "matches": finding.matches(project, view),
         "errors": finding.errors(view),
         "waiting": RunStatus.REQUIRES_ACTION,
-        "neighbours": neighbours_of(project, found, request.GET.get("list")),
+        "neighbours": neighbours_of(project, found, view.query.list),
     }
     return page(request, project, "console/run.html", context, status=status)
 

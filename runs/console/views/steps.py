@@ -24,7 +24,7 @@ def step(
     steps = all_steps(project, run)
     place, found = find_step(steps, step_id)
     fill_steps(project, run, [found], run.last_number)
-    query = RunQuery(step=found.row.id)
+    query = RunQuery(step=found.row.id, list=request.GET.get("list"))
     view = RunView(run, request.role, steps, [], query)
     context = {"view": view, "run": run, "step": found}
     if request.htmx:
