@@ -86,7 +86,7 @@
   function chooseZone(choice, button) {
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     if ([...choice.options].some(({ value }) => value === timeZone)) choice.value = timeZone;
-    else button.textContent = `This browser's, ${timeZone}, is not known to the server`;
+    else button.textContent = `${timeZone} is not known here`;
   }
 
   // What a dialog shows is a part of the page that its opener leads to without a script.
