@@ -12,6 +12,7 @@ def test_keys_go_everywhere(page: Page, api):
     page.goto("/console/")
     for keys, name in (("gr", "Runs"), ("gi", "Inbox"), ("gt", "Threads"), ("gk", "API keys"),
                        ("gs", "Settings"), ("ga", "Assistants"), ("go", "Overview")):  # fmt: skip
+        expect(page.locator("html.js")).to_be_attached()  # the scripts have run
         for key in keys:
             page.keyboard.press(key)
         expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()

@@ -48,7 +48,7 @@ def test_steps_and_text_appear_while_the_run_goes_on(page: Page, api):
     writing = page.locator(".writing")
     expect(writing).to_contain_text("w5 w6")
     first = int(page.locator("#cursor").inner_text())
-    expect(writing).to_contain_text("w30 w31")
+    expect(writing).to_contain_text("w150 w151")
     assert int(page.locator("#cursor").inner_text()) > first
     expect_status(page, "Completed")
     assert final_text(page) == stored_text(api, url) == expected_text("text-200x20")
