@@ -42,8 +42,7 @@ SQLITE = Part(f"not services and not {OUTSIDE}", ("-n3",), {"sqlite", "model", "
 CLIENTS = Part(
     f"not services and {OUTSIDE}", ("-n2", "--dist=loadfile"), {"node", "browser", "ages"}
 )
-#: One process: the pool of connections is made before each process has a database of its own.
-SERVICES = Part(f"services or {IN_PROCESS}", (), {"services"})
+SERVICES = Part(f"services or {IN_PROCESS}", ("-n3",), {"services"})
 
 
 def install_node_packages() -> None:

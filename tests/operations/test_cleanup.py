@@ -195,7 +195,9 @@ def test_stopped_in_the_middle_the_batch_under_way_counts(project):
 
 
 @pytest.mark.parametrize(
-    "meanwhile", [{"stopped_at": now()}, {"epoch": 9}], ids=["stopped", "taken over"]
+    "meanwhile",
+    [lambda: {"stopped_at": now()}, lambda: {"epoch": 9}],
+    ids=["stopped", "taken over"],
 )
 def test_lost_in_the_pause_no_run_is_cancelled_any_more(project, monkeypatch, meanwhile):
     monkeypatch.setattr("runs.operations.cleanup.LAST_LOOK_SECONDS", 0)
@@ -203,7 +205,7 @@ def test_lost_in_the_pause_no_run_is_cancelled_any_more(project, monkeypatch, me
     cleanup = operations.plan(Verb.ERASE, chosen=numbers(thread), cancel=True)
     operations.begin(cleanup)
     claim(cleanup)
-    Cleanup.objects.update(**meanwhile)
+    Cleanup.objects.update(**meanwhile())
     with pytest.raises(Lost):
         batch(cleanup, 10)
     assert Run.objects.get().status == RunStatus.REQUIRES_ACTION

@@ -146,7 +146,7 @@ scenario('many streams at once from one client', async () => {
 
 scenario('a silence that the server fills with comments', async () => {
   const { assistant_id, thread_id } = await prepare('text-1');
-  await script([{ delta: { content: 'w0 ' } }, { delta: { content: 'w1 ' }, delay: 8 }]);
+  await script([{ delta: { content: 'w0 ' } }, { delta: { content: 'w1 ' }, delay: 12 }]);
   const stream = runs.stream(thread_id, { assistant_id });
   const seen = listen(stream);
   let raw;
