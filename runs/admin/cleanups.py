@@ -34,7 +34,7 @@ def plan_page(request: HttpRequest, verb: Verb, rows: QuerySet[Any]) -> HttpResp
         text = f"At most {PLANNED} at once: filter the list, or use manage.py erase and prune."
         messages.error(request, text)
         return redirect(request.get_full_path())
-    cleanup = operations.plan(verb, chosen=numbers, asked_by=request.user.get_username())
+    cleanup = operations.plan_cleanup(verb, chosen=numbers, asked_by=request.user.get_username())
     return page_of(cleanup)
 
 
@@ -109,20 +109,20 @@ class CleanupAdmin(ReadOnly):
         if many and request.POST.get("typed", "").strip() != str(total(cleanup)):
             messages.error(request, f"Type {total(cleanup)} to go on: so many rows are meant.")
             return page_of(cleanup)
-        if self.done(request, lambda: operations.begin(cleanup)):
-            operations.work_in_background(cleanup)
+        if self.done(request, lambda: operations.begin_cleanup(cleanup)):
+            operations.work_on_cleanup_in_background(cleanup)
         return page_of(cleanup)
 
     def cancel_first(self, request: HttpRequest, number: int) -> HttpResponse:
         """Count again, with the threads of active runs."""
         cleanup = self.found(number)
-        self.done(request, lambda: operations.plan_anew(cleanup, cancel=not cleanup.cancel))
+        self.done(request, lambda: operations.replan_cleanup(cleanup, cancel=not cleanup.cancel))
         return page_of(cleanup)
 
     def stop(self, request: HttpRequest, number: int) -> HttpResponse:
         """Stop after the batch under way."""
         cleanup = self.found(number)
-        self.done(request, lambda: operations.stop(cleanup))
+        self.done(request, lambda: operations.stop_cleanup(cleanup))
         return page_of(cleanup)
 
     def leftovers_page(self, request: HttpRequest) -> HttpResponse:
@@ -135,7 +135,7 @@ class CleanupAdmin(ReadOnly):
         if kind == "quiet":
             since = now() - leftovers.QUIET
             by = request.user.get_username()
-            return page_of(operations.plan(Verb.ERASE, quiet_since=since, asked_by=by))
+            return page_of(operations.plan_cleanup(Verb.ERASE, quiet_since=since, asked_by=by))
         try:
             count = leftovers.repair(str(kind))
         except KeyError:

@@ -33,8 +33,8 @@ def carry_out(command: BaseCommand, cleanup: Cleanup) -> Cleanup:
     """Begin a cleanup, and work it off in this process."""
     command.stderr.write(f"If this is interrupted: manage.py erase --resume {cleanup.id}")
     try:
-        operations.begin(cleanup)
-        return operations.work(cleanup)
+        operations.begin_cleanup(cleanup)
+        return operations.work_on_cleanup(cleanup)
     except ApiError as error:
         raise CommandError(error.message) from None
 

@@ -20,8 +20,14 @@ from runs.operations.assistants import (
     delete_assistant,
     update_assistant,
 )
-from runs.operations.batches import work, work_in_background
-from runs.operations.cleanup import begin, dry_run, plan, plan_anew, stop
+from runs.operations.batches import work_on_cleanup, work_on_cleanup_in_background
+from runs.operations.cleanup import (
+    begin_cleanup,
+    dry_run_cleanup,
+    plan_cleanup,
+    replan_cleanup,
+    stop_cleanup,
+)
 from runs.operations.compaction import compact_run
 from runs.operations.export import export_thread
 from runs.operations.idempotency import Answer, Call, forget_expired_keys, once
@@ -63,7 +69,7 @@ __all__ = [
     "add_member",
     "add_message",
     "add_prices",
-    "begin",
+    "begin_cleanup",
     "cancel_run",
     "compact_run",
     "create_assistant",
@@ -76,7 +82,7 @@ __all__ = [
     "delete_message",
     "delete_thread",
     "delete_view",
-    "dry_run",
+    "dry_run_cleanup",
     "expire_run",
     "export_thread",
     "find_key",
@@ -86,13 +92,13 @@ __all__ = [
     "make_login_link",
     "needs_login_link",
     "once",
-    "plan",
-    "plan_anew",
+    "plan_cleanup",
     "projects_of",
     "remove_member",
     "remove_output_schema",
     "remove_price",
     "rename_view",
+    "replan_cleanup",
     "rerun",
     "revoke_key",
     "role_in",
@@ -100,13 +106,13 @@ __all__ = [
     "set_environment_key",
     "set_output_schema",
     "set_role",
-    "stop",
+    "stop_cleanup",
     "submit_tool_outputs",
     "update_assistant",
     "update_message",
     "update_run",
     "update_thread",
     "use_login_link",
-    "work",
-    "work_in_background",
+    "work_on_cleanup",
+    "work_on_cleanup_in_background",
 ]

@@ -60,18 +60,18 @@ class Lost(Exception):
     """The cleanup was stopped, or somebody else works on it."""
 
 
-def work(cleanup: Cleanup) -> Cleanup:
+def work_on_cleanup(cleanup: Cleanup) -> Cleanup:
     """Work a cleanup that was begun off to its end, or until it is stopped.
 
     Raises:
         BadRequest: somebody else works on it, or nobody may.
         OperationalError: the database stayed busy. What was done is done; begin it again.
     """
-    claim(cleanup)
+    claim_cleanup(cleanup)
     pace = SQLITE if on_sqlite() else POSTGRESQL
     size = FEW
     try:
-        while (spent := batch(cleanup, size)) is not None:
+        while (spent := work_on_batch(cleanup, size)) is not None:
             size = pace.next_size(size, spent)
             time.sleep(pace.pause)
     except Lost:
@@ -83,12 +83,12 @@ def work(cleanup: Cleanup) -> Cleanup:
     return cleanup
 
 
-def work_in_background(cleanup: Cleanup) -> None:
+def work_on_cleanup_in_background(cleanup: Cleanup) -> None:
     """Work it off in a thread of this process. If that dies, it stands as interrupted."""
 
     def run() -> None:
         try:
-            work(cleanup)
+            work_on_cleanup(cleanup)
         except (BadRequest, OperationalError):  # its page says how it stands
             logger.warning("cleanup %s was not worked off", cleanup.id, exc_info=True)
         finally:
@@ -97,7 +97,7 @@ def work_in_background(cleanup: Cleanup) -> None:
     threading.Thread(target=run, name=f"cleanup-{cleanup.number}", daemon=True).start()
 
 
-def claim(cleanup: Cleanup) -> None:
+def claim_cleanup(cleanup: Cleanup) -> None:
     """Become the one who works on a cleanup.
 
     Raises:
@@ -116,7 +116,7 @@ def claim(cleanup: Cleanup) -> None:
     cleanup.epoch += 1
 
 
-def keep(cleanup: Cleanup, **columns: Any) -> None:
+def record_progress(cleanup: Cleanup, **columns: Any) -> None:
     """Write progress, and prolong the lease.
 
     Raises:
@@ -130,7 +130,7 @@ def keep(cleanup: Cleanup, **columns: Any) -> None:
         setattr(cleanup, name, value)
 
 
-def batch(cleanup: Cleanup, size: int) -> float | None:
+def work_on_batch(cleanup: Cleanup, size: int) -> float | None:
     """Do the next batch; the seconds for which it kept others out, or None if nothing is left.
 
     Raises:
@@ -139,19 +139,25 @@ def batch(cleanup: Cleanup, size: int) -> float | None:
     way = WAYS[Verb(cleanup.verb)]
     numbers = next_numbers(cleanup, size)
     if not numbers:
-        keep(cleanup, ended_at=now())
+        record_progress(cleanup, ended_at=now())
         return None
-    keep(cleanup)  # not ours any more, or stopped in the pause: what prepares may write, too
+    record_progress(
+        cleanup
+    )  # not ours any more, or stopped in the pause: what prepares may write, too
     rows = meant(cleanup, numbers)
     prepared = way.prepare(rows, cleanup.cancel)
     for _ in range(TRIES):
         try:
             with transaction.atomic():
                 began = time.monotonic()  # waiting for one's turn is nobody's burden
-                keep(cleanup)  # first: whoever takes it over waits here until this commits
+                record_progress(
+                    cleanup
+                )  # first: whoever takes it over waits here until this commits
                 tally = way.carry_out(rows, cleanup.cancel, prepared)
                 done = dict(Counter(cleanup.done) + tally.rows)
-                keep(cleanup, after=numbers[-1], done=done, kept=cleanup.kept + tally.kept)
+                record_progress(
+                    cleanup, after=numbers[-1], done=done, kept=cleanup.kept + tally.kept
+                )
             return time.monotonic() - began
         except OperationalError:  # busy, or in a knot with another writer
             logger.warning("A batch of a cleanup is tried again", exc_info=True)

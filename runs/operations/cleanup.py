@@ -61,7 +61,7 @@ WAYS = {
 }
 
 
-def dry_run(
+def dry_run_cleanup(
     verb: Verb,
     *,
     asked_by: str = "",
@@ -90,15 +90,15 @@ def dry_run(
     )
 
 
-def plan(verb: Verb, **selection: Any) -> Cleanup:
-    """As :func:`dry_run`, and keep the plan for a day, to be begun."""
+def plan_cleanup(verb: Verb, **selection: Any) -> Cleanup:
+    """As :func:`dry_run_cleanup`, and keep the plan for a day, to be begun."""
     Cleanup.objects.filter(started_at=None, created_at__lt=now() - PLANS_LAST).delete()
-    cleanup = dry_run(verb, **selection)
+    cleanup = dry_run_cleanup(verb, **selection)
     cleanup.save(force_insert=True)
     return cleanup
 
 
-def plan_anew(cleanup: Cleanup, *, cancel: bool) -> Cleanup:
+def replan_cleanup(cleanup: Cleanup, *, cancel: bool) -> Cleanup:
     """Count again, with active runs cancelled first or not.
 
     Raises:
@@ -143,7 +143,7 @@ def total(cleanup: Cleanup) -> int:
     return sum(cleanup.counts.values())
 
 
-def begin(cleanup: Cleanup) -> None:
+def begin_cleanup(cleanup: Cleanup) -> None:
     """Let a planned, stopped or interrupted cleanup be worked on.
 
     Raises:
@@ -157,7 +157,7 @@ def begin(cleanup: Cleanup) -> None:
     cleanup.refresh_from_db()
 
 
-def stop(cleanup: Cleanup) -> None:
+def stop_cleanup(cleanup: Cleanup) -> None:
     """Have whoever works on a cleanup stop after the batch under way.
 
     Raises:

@@ -22,7 +22,7 @@ BASE = "/admin/runs/cleanup/"
 
 
 def planned(*threads, **more):
-    return operations.plan(Verb.ERASE, chosen=[thread.number for thread in threads], **more)
+    return operations.plan_cleanup(Verb.ERASE, chosen=[thread.number for thread in threads], **more)
 
 
 def page_of(client, cleanup):
@@ -73,8 +73,8 @@ def test_active_runs_are_kept_unless_their_cancel_is_asked_for(operator, project
 
 def test_one_that_is_under_way_comes_anew_and_can_be_stopped(operator, project):
     cleanup = planned(make_thread(project))
-    operations.begin(cleanup)
-    operations.batches.claim(cleanup)
+    operations.begin_cleanup(cleanup)
+    operations.batches.claim_cleanup(cleanup)
     page = page_of(operator, cleanup).content.decode()
     assert '<meta http-equiv="refresh" content="2">' in page
     assert 'value="Stop"' in page
@@ -89,8 +89,8 @@ def test_one_that_is_under_way_comes_anew_and_can_be_stopped(operator, project):
 
 def test_one_whose_process_died_can_be_resumed(operator, project):
     cleanup = planned(*[make_full_thread(project) for _ in range(11)])
-    operations.begin(cleanup)
-    operations.batches.claim(cleanup)
+    operations.begin_cleanup(cleanup)
+    operations.batches.claim_cleanup(cleanup)
     Cleanup.objects.update(lease_until=now() - timedelta(seconds=1))
     page = page_of(operator, cleanup)
     assert "It is interrupted ." in says(page)
@@ -100,14 +100,14 @@ def test_one_whose_process_died_can_be_resumed(operator, project):
 
 def test_the_list_shows_how_far_each_is(operator, project):
     cleanup = planned(make_full_thread(project))
-    operations.work(begun(cleanup))
+    operations.work_on_cleanup(begun(cleanup))
     said = says(operator.get(BASE))
     assert f"{cleanup.id} erase" in said
     assert "10 of 10 done" in said
 
 
 def begun(cleanup):
-    operations.begin(cleanup)
+    operations.begin_cleanup(cleanup)
     return cleanup
 
 

@@ -13,7 +13,7 @@ from runs.contract.status import RunStatus
 from runs.models import Cleanup, IdempotencyKey, Run, Thread
 from runs.models.database import now
 from runs.operations import batches
-from runs.operations.batches import AT_MOST, Lost, Pace, batch, claim
+from runs.operations.batches import AT_MOST, Lost, Pace, claim_cleanup, work_on_batch
 from runs.operations.erase import belongings, erase
 from tests.factories import make_message, make_project, make_run, make_thread
 from tests.filled import FULL, make_full_thread, rows_by_table
@@ -38,8 +38,8 @@ def numbers(*threads):
 
 
 def carried_out(cleanup):
-    operations.begin(cleanup)
-    return operations.work(cleanup)
+    operations.begin_cleanup(cleanup)
+    return operations.work_on_cleanup(cleanup)
 
 
 def times(count, rows=FULL):
@@ -50,7 +50,7 @@ def test_chosen_threads_go_with_all_their_rows_and_no_others(project):
     stays = make_full_thread(project)
     before = rows_by_table()
     gone = [make_full_thread(project) for _ in range(25)]
-    cleanup = operations.plan(Verb.ERASE, chosen=numbers(*gone))
+    cleanup = operations.plan_cleanup(Verb.ERASE, chosen=numbers(*gone))
     assert cleanup.counts == times(25)
     assert cleanup.standing == "planned"
     assert Thread.objects.count() == 26
@@ -74,7 +74,7 @@ def test_every_table_that_refers_to_a_thread_is_emptied():
 
 def test_a_thread_with_an_active_run_is_kept(project):
     idle, busy = make_full_thread(project), make_full_thread(project, RunStatus.REQUIRES_ACTION)
-    cleanup = operations.plan(Verb.ERASE, chosen=numbers(idle, busy))
+    cleanup = operations.plan_cleanup(Verb.ERASE, chosen=numbers(idle, busy))
     assert (cleanup.counts, cleanup.busy) == (FULL, 1)
     done = carried_out(cleanup)
     assert (done.done, done.kept) == (FULL, 1)
@@ -89,8 +89,8 @@ def test_active_runs_are_cancelled_first_where_that_is_asked_for(project, monkey
         make_full_thread(project, RunStatus.IN_PROGRESS),
         make_full_thread(project, RunStatus.REQUIRES_ACTION),
     ]
-    cleanup = operations.plan(Verb.ERASE, chosen=numbers(*threads))
-    operations.plan_anew(cleanup, cancel=True)
+    cleanup = operations.plan_cleanup(Verb.ERASE, chosen=numbers(*threads))
+    operations.replan_cleanup(cleanup, cancel=True)
     assert (cleanup.counts, cleanup.busy) == (times(3), 0)
     done = carried_out(cleanup)
     # What told the readers of the two runs that these were cancelled went, too.
@@ -115,7 +115,9 @@ def test_by_age_only_what_is_quiet_goes(project):
     make_run(begun, RunStatus.COMPLETED)
     empty = make_thread(project, created_at=now() - timedelta(days=40))
     elsewhere = make_full_thread(make_project(), days=40)
-    cleanup = operations.plan(Verb.ERASE, project=project, quiet_since=now() - timedelta(days=30))
+    cleanup = operations.plan_cleanup(
+        Verb.ERASE, project=project, quiet_since=now() - timedelta(days=30)
+    )
     assert cleanup.counts == FULL | {"threads": 2}
     assert carried_out(cleanup).done == cleanup.counts
     left = {young, answered, begun, elsewhere}
@@ -125,7 +127,7 @@ def test_by_age_only_what_is_quiet_goes(project):
 
 def test_what_woke_up_after_the_plan_is_kept(project):
     thread = make_full_thread(project, days=40)
-    cleanup = operations.plan(Verb.ERASE, quiet_since=now() - timedelta(days=30))
+    cleanup = operations.plan_cleanup(Verb.ERASE, quiet_since=now() - timedelta(days=30))
     make_message(thread)
     assert carried_out(cleanup).done == {}
     assert Thread.objects.get() == thread
@@ -134,7 +136,7 @@ def test_what_woke_up_after_the_plan_is_kept(project):
 def test_a_dry_run_writes_nothing(project):
     make_full_thread(project)
     before = rows_by_table()
-    found = operations.dry_run(Verb.ERASE, project=project)
+    found = operations.dry_run_cleanup(Verb.ERASE, project=project)
     assert found.counts == FULL
     assert rows_by_table() == before
 
@@ -142,53 +144,53 @@ def test_a_dry_run_writes_nothing(project):
 def test_a_cleanup_that_lost_its_worker_goes_on_where_it_stood(project):
     """Ten at first, then nothing more is heard of that worker."""
     threads = [make_full_thread(project) for _ in range(30)]
-    cleanup = operations.plan(Verb.ERASE, chosen=numbers(*threads))
-    operations.begin(cleanup)
-    claim(cleanup)
-    assert batch(cleanup, 10) is not None
+    cleanup = operations.plan_cleanup(Verb.ERASE, chosen=numbers(*threads))
+    operations.begin_cleanup(cleanup)
+    claim_cleanup(cleanup)
+    assert work_on_batch(cleanup, 10) is not None
     with pytest.raises(BadRequest):
-        operations.begin(cleanup)  # it may still be at work
+        operations.begin_cleanup(cleanup)  # it may still be at work
     with pytest.raises(BadRequest):
-        operations.work(Cleanup.objects.get())
+        operations.work_on_cleanup(Cleanup.objects.get())
     Cleanup.objects.update(lease_until=now() - timedelta(seconds=1))
     other = Cleanup.objects.get()
     assert other.standing == "interrupted"
-    done = operations.work(other)
+    done = operations.work_on_cleanup(other)
     assert (done.standing, done.done) == ("done", times(30))
     with pytest.raises(Lost):
-        batch(cleanup, 10)  # the first one wakes up
+        work_on_batch(cleanup, 10)  # the first one wakes up
     assert not IdempotencyKey.objects.exists()
 
 
 def test_a_cleanup_can_be_stopped_and_begun_again(project):
     threads = [make_full_thread(project) for _ in range(20)]
-    cleanup = operations.plan(Verb.ERASE, chosen=numbers(*threads))
+    cleanup = operations.plan_cleanup(Verb.ERASE, chosen=numbers(*threads))
     with pytest.raises(BadRequest):
-        operations.stop(cleanup)
-    operations.begin(cleanup)
-    operations.stop(cleanup)
+        operations.stop_cleanup(cleanup)
+    operations.begin_cleanup(cleanup)
+    operations.stop_cleanup(cleanup)
     assert cleanup.standing == "stopped"
     with pytest.raises(BadRequest):
-        operations.work(cleanup)
+        operations.work_on_cleanup(cleanup)
     assert Thread.objects.count() == 20
     assert carried_out(cleanup).standing == "done"
     assert not Thread.objects.exists()
-    for verb in (operations.begin, operations.stop):
+    for verb in (operations.begin_cleanup, operations.stop_cleanup):
         with pytest.raises(BadRequest):
             verb(cleanup)
     with pytest.raises(BadRequest):
-        operations.plan_anew(cleanup, cancel=True)
+        operations.replan_cleanup(cleanup, cancel=True)
 
 
 def test_stopped_in_the_middle_the_batch_under_way_counts(project):
     threads = [make_full_thread(project) for _ in range(20)]
-    cleanup = operations.plan(Verb.ERASE, chosen=numbers(*threads))
-    operations.begin(cleanup)
-    claim(cleanup)
-    batch(cleanup, 10)
-    operations.stop(Cleanup.objects.get())
+    cleanup = operations.plan_cleanup(Verb.ERASE, chosen=numbers(*threads))
+    operations.begin_cleanup(cleanup)
+    claim_cleanup(cleanup)
+    work_on_batch(cleanup, 10)
+    operations.stop_cleanup(Cleanup.objects.get())
     with pytest.raises(Lost):
-        batch(cleanup, 10)
+        work_on_batch(cleanup, 10)
     stopped = Cleanup.objects.get()
     assert (stopped.standing, stopped.done) == ("stopping", times(10))
     assert Thread.objects.count() == 10
@@ -202,31 +204,31 @@ def test_stopped_in_the_middle_the_batch_under_way_counts(project):
 def test_lost_in_the_pause_no_run_is_cancelled_any_more(project, monkeypatch, meanwhile):
     monkeypatch.setattr("runs.operations.cleanup.LAST_LOOK_SECONDS", 0)
     thread = make_full_thread(project, RunStatus.REQUIRES_ACTION)
-    cleanup = operations.plan(Verb.ERASE, chosen=numbers(thread), cancel=True)
-    operations.begin(cleanup)
-    claim(cleanup)
+    cleanup = operations.plan_cleanup(Verb.ERASE, chosen=numbers(thread), cancel=True)
+    operations.begin_cleanup(cleanup)
+    claim_cleanup(cleanup)
     Cleanup.objects.update(**meanwhile())
     with pytest.raises(Lost):
-        batch(cleanup, 10)
+        work_on_batch(cleanup, 10)
     assert Run.objects.get().status == RunStatus.REQUIRES_ACTION
 
 
 def test_what_was_done_meanwhile_is_not_planned_anew(project):
-    cleanup = operations.plan(Verb.ERASE, chosen=numbers(make_full_thread(project)))
+    cleanup = operations.plan_cleanup(Verb.ERASE, chosen=numbers(make_full_thread(project)))
     seen = Cleanup.objects.get()
     carried_out(cleanup)
     with pytest.raises(BadRequest):
-        operations.plan_anew(seen, cancel=True)
+        operations.replan_cleanup(seen, cancel=True)
     stands = Cleanup.objects.get()
     assert (stands.standing, stands.done, stands.counts) == ("done", FULL, FULL)
     assert not stands.cancel
 
 
 def test_plans_that_nobody_began_go_after_a_day(project):
-    old, begun = (operations.plan(Verb.ERASE, project=project) for _ in range(2))
-    operations.begin(begun)
+    old, begun = (operations.plan_cleanup(Verb.ERASE, project=project) for _ in range(2))
+    operations.begin_cleanup(begun)
     Cleanup.objects.update(created_at=now() - timedelta(days=2))
-    operations.plan(Verb.ERASE, project=project)
+    operations.plan_cleanup(Verb.ERASE, project=project)
     assert not Cleanup.objects.filter(id=old.id).exists()
     assert Cleanup.objects.count() == 2
 
@@ -234,7 +236,7 @@ def test_plans_that_nobody_began_go_after_a_day(project):
 def test_more_than_fits_into_a_statement_is_counted_in_parts(project, monkeypatch):
     monkeypatch.setattr("runs.operations.cleanup.PART", 2)
     threads = [make_full_thread(project) for _ in range(5)]
-    assert operations.dry_run(Verb.ERASE, chosen=numbers(*threads)).counts == times(5)
+    assert operations.dry_run_cleanup(Verb.ERASE, chosen=numbers(*threads)).counts == times(5)
 
 
 def test_batches_are_as_large_as_their_time_allows():

@@ -180,12 +180,12 @@ def test_only_ended_runs_and_only_once(run):
 
 def test_as_a_cleanup(run):
     make_run(status=RunStatus.IN_PROGRESS)
-    cleanup = operations.plan(Verb.COMPACT)
+    cleanup = operations.plan_cleanup(Verb.COMPACT)
     assert cleanup.counts == {"runs": 1, "event chunks": len(FACTS)}
-    operations.begin(cleanup)
-    done = operations.work(cleanup)
+    operations.begin_cleanup(cleanup)
+    done = operations.work_on_cleanup(cleanup)
     assert (done.standing, done.done) == ("done", cleanup.counts)
-    assert operations.dry_run(Verb.COMPACT).counts == {}
+    assert operations.dry_run_cleanup(Verb.COMPACT).counts == {}
 
 
 def test_what_was_written_of_an_open_message_is_still_found(run):

@@ -58,8 +58,8 @@ def test_erase_a_project_keeps_what_is_busy(project):
 
 def test_erase_goes_on_with_what_was_interrupted(project):
     threads = [make_thread(project) for _ in range(3)]
-    cleanup = operations.plan(Verb.ERASE, chosen=[thread.number for thread in threads])
-    operations.begin(cleanup)
+    cleanup = operations.plan_cleanup(Verb.ERASE, chosen=[thread.number for thread in threads])
+    operations.begin_cleanup(cleanup)
     done = told("erase", "--resume", cleanup.id)
     assert (done["cleanup"], done["rows"]) == (cleanup.id, {"threads": 3})
     with pytest.raises(CommandError, match="at its end"):

@@ -45,7 +45,7 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no cleanup {options['resume']}.")
         else:
             selection = self.selection(options)
-            made = operations.dry_run if options["dry_run"] else operations.plan
+            made = operations.dry_run_cleanup if options["dry_run"] else operations.plan_cleanup
             cleanup = made(Verb.ERASE, asked_by="command line", **selection)
         if not options["dry_run"]:
             cleanup = carry_out(self, cleanup)

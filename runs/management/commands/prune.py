@@ -74,7 +74,8 @@ class Command(BaseCommand):
                 continue
             if days < 0:
                 raise CommandError(f"--{option} takes a number of days.")
-            cleanup = (operations.dry_run if options["dry_run"] else operations.plan)(
+            made = operations.dry_run_cleanup if options["dry_run"] else operations.plan_cleanup
+            cleanup = made(
                 verb,
                 asked_by="command line",
                 project=project_named(options["project"]),
