@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,6 +27,7 @@ from runs.operations.cleanup import WAYS, meant
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=10)  # after this silence somebody else may go on
+RENEW_SECONDS = 1.0  # between two renewals while a batch is prepared
 AT_MOST = 500  # objects in one batch
 TRIES = 20  # of a batch that finds the database busy
 RETRY_SECONDS = 0.25
@@ -145,7 +147,8 @@ def work_on_batch(cleanup: Cleanup, size: int) -> float | None:
         cleanup
     )  # not ours any more, or stopped in the pause: what prepares may write, too
     rows = meant(cleanup, numbers)
-    prepared = way.prepare(rows, cleanup.cancel)
+    prepared = way.prepare(rows, cleanup.cancel, still_at_work(cleanup))
+    after = numbers[-1] if prepared.upto is None else prepared.upto
     for _ in range(TRIES):
         try:
             with transaction.atomic():
@@ -153,17 +156,32 @@ def work_on_batch(cleanup: Cleanup, size: int) -> float | None:
                 record_progress(
                     cleanup
                 )  # first: whoever takes it over waits here until this commits
-                tally = way.carry_out(rows, cleanup.cancel, prepared)
+                tally = way.carry_out(rows, cleanup.cancel, prepared.what)
                 done = dict(Counter(cleanup.done) + tally.rows)
-                record_progress(
-                    cleanup, after=numbers[-1], done=done, kept=cleanup.kept + tally.kept
-                )
+                record_progress(cleanup, after=after, done=done, kept=cleanup.kept + tally.kept)
             return time.monotonic() - began
         except OperationalError:  # busy, or in a knot with another writer
             logger.warning("A batch of a cleanup is tried again", exc_info=True)
             cleanup.refresh_from_db(fields=["after", "done", "kept"])
             time.sleep(RETRY_SECONDS)
     raise OperationalError("The database stayed busy.")
+
+
+def still_at_work(cleanup: Cleanup) -> Callable[[], None]:
+    """What is called while a batch is prepared, which may take longer than the lease lasts.
+
+    Raises, when called:
+        Lost: the cleanup is not ours any more, or was stopped.
+    """
+    said = time.monotonic()
+
+    def say() -> None:
+        nonlocal said
+        if time.monotonic() - said >= RENEW_SECONDS:
+            record_progress(cleanup)
+            said = time.monotonic()
+
+    return say
 
 
 def next_numbers(cleanup: Cleanup, size: int) -> list[int]:

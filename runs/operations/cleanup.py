@@ -28,21 +28,39 @@ LAST_LOOK_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the rows of a batch were prepared to. ``upto``: the number of the row with which the
+    batch ends before its time, because its rows are large."""
+
+    what: Any = None
+    upto: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
-    """How one verb is done. ``prepare`` may take its time and be done twice; ``carry_out`` is
-    given what that returned, and is a part of the batch's transaction."""
+    """How one verb is done. ``prepare`` may take its time and be done twice, and says between
+    two rows that it is still at work; ``carry_out`` is given what was prepared, and is a part of
+    the batch's transaction."""
 
     meant: Callable[[Project | None, Sequence[int] | None, datetime | None], QuerySet[Any]]
     count: Callable[[QuerySet[Any], bool], Tally]
-    prepare: Callable[[QuerySet[Any], bool], Any]
+    prepare: Callable[[QuerySet[Any], bool, Callable[[], None]], Prepared]
     carry_out: Callable[[QuerySet[Any], bool, Any], Tally]
 
 
-def cancel_and_wait(threads: QuerySet[Any], cancel: bool) -> None:
+def cancel_and_wait(
+    threads: QuerySet[Any], cancel: bool, still_at_work: Callable[[], None]
+) -> Prepared:
     """Cancel what has to be, and let its readers read their ending, unless they are readers of
     this process: those are told when the threads go."""
-    if cancel and not engines.current().running and erase.cancel_first(threads):
+    if cancel and not engines.current().running and erase.cancel_first(threads, still_at_work):
         time.sleep(LAST_LOOK_SECONDS)
+    return Prepared()
+
+
+def prepare_logs(runs: QuerySet[Any], _: bool, still_at_work: Callable[[], None]) -> Prepared:
+    """Compact logs in memory: some, if they are large."""
+    return Prepared(*compaction.prepare(runs, still_at_work))
 
 
 WAYS = {
@@ -55,7 +73,7 @@ WAYS = {
     Verb.COMPACT: Way(
         compaction.runs_meant,
         lambda runs, _: compaction.count_logs(runs),
-        lambda runs, _: compaction.prepare(runs),
+        prepare_logs,
         lambda _, __, logs: compaction.replace_logs(logs),
     ),
 }

@@ -5,7 +5,7 @@ a thread. Here the rows of many idle threads go table by table.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -97,10 +97,11 @@ def count(threads: QuerySet[Thread], *, cancel: bool) -> Tally:
     )
 
 
-def cancel_first(threads: QuerySet[Thread]) -> bool:
+def cancel_first(threads: QuerySet[Thread], still_at_work: Callable[[], None]) -> bool:
     """Cancel the runs of ``threads`` that have not ended; whether there were any."""
     found = list(busy(threads))
     for thread in found:
+        still_at_work()
         try:
             cancel_unended(thread)
         except NotFound:  # somebody deleted it meanwhile
@@ -118,6 +119,8 @@ def erase(threads: QuerySet[Thread], *, cancel: bool) -> Tally:
     # First locked, then looked at: what is added to a thread is added under this lock.
     held = list(threads.values_list("id", flat=True).select_for_update(no_key=True, of=("self",)))
     meant = threads.filter(id__in=held)
+    if cancel:
+        hold_runs(held)
     for thread in busy(meant):
         if cancel:
             tally.rows.update(rows_of([thread.id]))
@@ -128,6 +131,13 @@ def erase(threads: QuerySet[Thread], *, cancel: bool) -> Tally:
     for rows in belongings(idle) if idle else ():
         tally.rows[kind(rows)] += rows._raw_delete(rows.db)
     return tally
+
+
+def hold_runs(threads: Iterable[str]) -> None:
+    """Keep everybody from the active runs of locked threads, taken in the order in which drivers
+    flush several at once and renew their leases."""
+    unended = Run.objects.filter(thread_id__in=list(threads), status__in=spelled(ACTIVE_VALUES))
+    list(unended.select_for_update(no_key=True).order_by("number").values_list("number"))
 
 
 def rows_of(threads: Iterable[str]) -> dict[str, int]:

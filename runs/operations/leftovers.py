@@ -11,7 +11,7 @@ from django.db.models import Exists, ForeignKey, OuterRef, Q, QuerySet
 
 from runs.contract.errors import ApiError
 from runs.contract.status import CLOSING, DRIVEN, TERMINAL, MessageStatus, RunStatus, StepStatus
-from runs.execution import engines
+from runs.execution import engines, line
 from runs.lifecycle.steps import close_open
 from runs.models import IdempotencyKey, LoginLink, Message, Run, RunStep, Thread
 from runs.models.columns import spelled
@@ -98,6 +98,7 @@ def close_torn() -> int:
         ending = RunStatus(run.status)
         try:
             with transaction.atomic():
+                line.hold(run.thread_id)  # first, as whoever deletes the thread
                 close_open(run, ending if ending in CLOSING else RunStatus.FAILED)
         except ApiError:
             continue

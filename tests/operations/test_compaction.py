@@ -11,8 +11,9 @@ from runs.contract.errors import BadRequest
 from runs.contract.status import RunStatus
 from runs.events import log
 from runs.events.compact import joined
-from runs.models import EventChunk
+from runs.models import Cleanup, EventChunk, Run
 from runs.models.database import now
+from runs.operations import batches, compaction
 from runs.operations.compaction import replace_log
 from runs.wire.deltas import call_arguments, call_opening, refusal_delta, text_delta
 from tests.factories import make_run
@@ -186,6 +187,61 @@ def test_as_a_cleanup(run):
     done = operations.work_on_cleanup(cleanup)
     assert (done.standing, done.done) == ("done", cleanup.counts)
     assert operations.dry_run_cleanup(Verb.COMPACT).counts == {}
+
+
+@pytest.fixture
+def begun(run):
+    """A cleanup of four logs that somebody has begun to work on."""
+    for _ in range(3):
+        other = make_run(status=RunStatus.COMPLETED)
+        for name, wire in FACTS:
+            log.append(other, [log.record(other, name, wire)])
+    cleanup = operations.plan_cleanup(Verb.COMPACT)
+    operations.begin_cleanup(cleanup)
+    batches.claim_cleanup(cleanup)
+    return cleanup
+
+
+def test_a_batch_of_large_logs_ends_before_its_time(begun, monkeypatch):
+    size = sum(len(row.body) for row in compaction.compacted(Run.objects.first().id))
+    monkeypatch.setattr(compaction, "ENOUGH", 2 * size)
+    done = []
+    while batches.work_on_batch(begun, 500) is not None:
+        done.append(begun.done["runs"])
+    assert done == [2, 4]
+    assert begun.done == begun.counts
+    assert not Run.objects.filter(compacted_at=None).exists()
+
+
+def test_whoever_prepares_a_batch_keeps_it(begun, monkeypatch):
+    """However long that takes: the lease is prolonged between two logs."""
+    monkeypatch.setattr(batches, "RENEW_SECONDS", 0)
+    held = []
+
+    def slowly(run_id, compacted=compaction.compacted):
+        held.append(Cleanup.objects.get().held)
+        Cleanup.objects.update(lease_until=now() - timedelta(seconds=1))
+        return compacted(run_id)
+
+    monkeypatch.setattr(compaction, "compacted", slowly)
+    batches.work_on_batch(begun, 500)
+    assert held == [True] * 4
+
+
+def test_whoever_is_stopped_prepares_no_further(begun, monkeypatch):
+    monkeypatch.setattr(batches, "RENEW_SECONDS", 0)
+    read = []
+
+    def meanwhile(run_id, compacted=compaction.compacted):
+        read.append(run_id)
+        operations.stop_cleanup(Cleanup.objects.get())
+        return compacted(run_id)
+
+    monkeypatch.setattr(compaction, "compacted", meanwhile)
+    with pytest.raises(batches.Lost):
+        batches.work_on_batch(begun, 500)
+    assert len(read) == 1
+    assert not Run.objects.exclude(compacted_at=None).exists()
 
 
 def test_what_was_written_of_an_open_message_is_still_found(run):
