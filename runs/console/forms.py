@@ -5,6 +5,7 @@ from typing import Any, cast
 from django import forms
 
 from runs.console.pages import with_id
+from runs.console.text import visible
 from runs.contract import limits
 from runs.models import Assistant, Project
 
@@ -44,13 +45,18 @@ class NameForm(forms.Form):
 def choose_assistant(form: forms.Form, project: Project) -> None:
     """Fill the choice of assistants with the project's newest."""
     rows = Assistant.objects.for_project(project).order_by("-number")[:SHOWN_ASSISTANTS]
-    choices = [("", "No assistant"), *((row.id, f"{row} · {row.model}") for row in rows)]
+    choices = [("", "No assistant"), *(choice_of(row) for row in rows)]
     given = form.data.get("assistant") if form.is_bound else form.initial.get("assistant")
     if given and all(given != key for key, _ in choices):
         older = with_id(Assistant.objects.for_project(project), given).first()
         if older is not None:
-            choices.append((older.id, f"{older} · {older.model}"))
+            choices.append(choice_of(older))
     cast(forms.ChoiceField, form.fields["assistant"]).choices = choices
+
+
+def choice_of(assistant: Assistant) -> tuple[str, str]:
+    """An assistant as an entry of a list to choose from."""
+    return assistant.id, visible(f"{assistant} · {assistant.model}")
 
 
 def line_feeds(form: forms.Form, name: str) -> str:

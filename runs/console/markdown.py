@@ -10,6 +10,8 @@ import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
+from runs.console.text import prose
+
 TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li",
     "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
@@ -28,7 +30,7 @@ def to_html(text: str) -> SafeString | None:
     if len(text) > LONGEST:
         return None
     html = nh3.clean(
-        parser.render(text),
+        parser.render(prose(text)),
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes=SCHEMES,

@@ -28,6 +28,7 @@ from runs.models import Run
 register = template.Library()
 
 register.filter("visible", stringfilter(text.visible))
+register.filter("prose", stringfilter(text.prose))
 register.filter("pretty", text.pretty)
 register.filter("middle", text.middle)
 register.filter("count", text.count)

@@ -16,6 +16,10 @@ HIDDEN = re.compile(
     "\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
 )
 
+#: Those of them that have no good use in what people write, as line ends, soft hyphens, joined
+#: emoji and Persian have: shown wherever somebody reads.
+MISUSED = re.compile(f"(?![\r\u00ad\u034f\u061c\u200b-\u200f]){HIDDEN.pattern}")
+
 SHORT = 60  # characters of JSON that stay in one line
 
 STATUS_WORDS = {
@@ -150,6 +154,15 @@ def part_text(part: dict[str, Any]) -> str:
     return json.dumps(part, ensure_ascii=False)
 
 
+def prose(text: str) -> str:
+    """``text`` with hidden characters as escapes, but for those that people write on purpose."""
+    return MISUSED.sub(lambda found: escape_of(ord(found[0])), text)
+
+
 def verbatim(text: str) -> SafeString:
-    """``text`` as HTML whose text content is exactly it: a parser would turn CR into LF."""
-    return SafeString(escape(text).replace("\r", "&#13;"))
+    """``text`` as HTML whose text content is exactly it: a parser would turn CR into LF. What
+    would turn or hide text stands apart, where it turns nothing, behind a visible escape."""
+    html = MISUSED.sub(
+        lambda found: f'<bdi data-as="{escape_of(ord(found[0]))}">{found[0]}</bdi>', escape(text)
+    )
+    return SafeString(html.replace("\r", "&#13;"))

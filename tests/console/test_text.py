@@ -7,7 +7,7 @@ import pytest
 
 from runs.console.markdown import LONGEST, SCHEMES, TAGS, to_html
 from runs.console.tags import ago
-from runs.console.text import count, duration, middle, pretty, verbatim, visible
+from runs.console.text import count, duration, middle, pretty, prose, verbatim, visible
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,13 @@ def test_visible_characters_stay():
 
 def test_verbatim_survives_a_parser():
     assert verbatim("a\r\n<b>&") == "a&#13;\n&lt;b&gt;&amp;"
+
+
+def test_what_turns_text_is_shown_and_what_people_write_is_left():
+    emoji = "\U0001f468\u200d\U0001f469"
+    assert prose(f"a\u202eb {emoji}\r\n") == f"a\\u202eb {emoji}\r\n"
+    assert verbatim(f"\u202e{emoji}") == f'<bdi data-as="\\u202e">\u202e</bdi>{emoji}'
+    assert str(to_html("a\u202eb")) == "<p>a\\u202eb</p>\n"
 
 
 @pytest.mark.parametrize(
