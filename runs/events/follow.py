@@ -74,8 +74,7 @@ class Reader:
         if page is None:
             # Deleted. What comes live is all there is: at best the run's last events.
             self.over = True
-            if self.known:
-                await self.last_words()
+            await self.last_words(LAST_WORDS_SECONDS if self.known else 0)
             left, self.held = self.held.values(), {}
             return sorted(left, key=attrgetter("number"))
         self.known = True
@@ -94,9 +93,10 @@ class Reader:
         self.next_look = time.monotonic() + self.pause
         return page.events
 
-    async def last_words(self) -> None:
+    async def last_words(self, patience: float) -> None:
         """Hold the live events of a run that has just gone, waiting a moment for its end."""
-        until = time.monotonic() + LAST_WORDS_SECONDS
+        until = time.monotonic() + patience
+        self.hold((await self.live.wait(0))[0])
         while not self.told_the_end() and (rest := until - time.monotonic()) > 0:
             self.hold((await self.live.wait(rest))[0])
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 
 from django.db import Error, transaction
 
+from runs.contract.events import RUN_ENDS
 from runs.events.log import Event
 from runs.models import Run
 from runs.models.database import in_database
@@ -41,14 +42,17 @@ class Subscription:
         self._wake = asyncio.Event()
 
     def offer(self, events: Sequence[Event]) -> None:
-        """Hand over events; more than the reader can hold send it to the log instead."""
+        """Hand over events; more than the reader can hold send it to the log instead.
+
+        The run's end is kept all the same: a deleted run has no log any more.
+        """
         with self._lock:
             self._pending.extend(events)
             self._size += sum(len(event.data) for event in events)
             many = len(self._pending) > 1 and self._size > BOUND_CHARACTERS
             if many or len(self._pending) > BOUND:
-                self._pending.clear()
-                self._size = 0
+                self._pending = [event for event in self._pending if event.name in RUN_ENDS]
+                self._size = sum(len(event.data) for event in self._pending)
                 self._look = True
         self._ring()
 

@@ -9,6 +9,7 @@ import pytest
 from runs import operations
 from runs.contract.status import RunStatus
 from runs.events import follow as follow_module
+from runs.events import hub as hub_module
 from runs.events import log
 from runs.events.follow import follow
 from runs.events.hub import hub
@@ -162,6 +163,43 @@ async def test_a_reader_with_a_gap_is_told_of_the_deletion_too(monkeypatch, foun
     await until(found_gone.is_set)
     hub.publish(run.id, [log.Event(1004, 1, "thread.run.cancelled", "{}")])
     assert await reading.end() == [1, 4, 1004]
+
+
+@pytest.mark.parametrize("late", [0, 1, 101])
+async def test_a_reader_that_was_slow_is_told_of_the_deletion_too(monkeypatch, late):
+    """More waits for it than may, so it is to read the log, which is not there any more. What its
+    driver still delivers, ``late``, is of a lost attempt."""
+    monkeypatch.setattr(hub_module, "BOUND", 100)
+    monkeypatch.setattr(follow_module, "LAST_WORDS_SECONDS", 0.2)
+    run = await in_database(driven)
+    await in_database(say, run, 1)
+    got = []
+    async with aclosing(follow(run.id)) as stream:
+        got += await anext(stream)
+        say(run, 100, commit=False)
+        await in_database(lambda: operations.delete_thread(run.thread))
+        say(run, late, commit=False)
+        async for events in stream:
+            got += events
+    assert got[-1].name == "thread.run.cancelled"
+    assert [event.number for event in got] == sorted({event.number for event in got})
+
+
+async def test_a_thread_that_is_deleted_before_the_first_look(monkeypatch):
+    """What was told meanwhile is all there is."""
+    run = await in_database(driven)
+    read_after = log.read_after
+
+    def too_late(run_id, after):
+        operations.delete_thread(run.thread)
+        return read_after(run_id, after)
+
+    monkeypatch.setattr(log, "read_after", too_late)
+    got = []
+    async with asyncio.timeout(SECONDS):
+        async for events in follow(run.id):
+            got += events
+    assert [event.name for event in got] == ["thread.run.cancelling", "thread.run.cancelled"]
 
 
 def test_a_deletion_on_a_busy_machine_may_be_told_late():
