@@ -118,6 +118,16 @@ CHANNEL_LAYERS = {
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 
+# Of this process alone. Tries to sign in have a cache of their own, which nothing else fills.
+CACHES = {
+    name: {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": name,
+        "OPTIONS": {"MAX_ENTRIES": entries},
+    }
+    for name, entries in (("default", 300), ("tries", 10_000))
+}
+
 # --- people ---
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -8,7 +8,8 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from runs.contract.events import run_event
-from runs.contract.status import RunStatus
+from runs.contract.status import TERMINAL, RunStatus
+from runs.lifecycle.usage import note_usage
 from runs.models import (
     EventChunk,
     IdempotencyKey,
@@ -46,6 +47,8 @@ def make_full_thread(project: Project, status: str = RunStatus.COMPLETED, days: 
     IdempotencyKey.objects.create(
         project=project, key=run.id, route="/x", body_digest="", answer={}, run=run, thread=thread
     )
+    if status in TERMINAL:
+        note_usage(run)
     age(thread, days)
     return thread
 

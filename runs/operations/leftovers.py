@@ -13,6 +13,7 @@ from runs.contract.errors import ApiError
 from runs.contract.status import CLOSING, DRIVEN, TERMINAL, MessageStatus, RunStatus, StepStatus
 from runs.execution import engines, line
 from runs.lifecycle.steps import close_open
+from runs.lifecycle.usage import note_unnoted, unnoted
 from runs.models import IdempotencyKey, LoginLink, Message, Run, RunStep, Thread
 from runs.models.columns import spelled
 from runs.models.database import now
@@ -139,6 +140,12 @@ KINDS = (
         lambda: torn_runs().count(),
         close_torn,
         alarm=True,
+    ),
+    Kind(
+        "unnoted",
+        "ended runs that the usage page does not count",
+        lambda: len(unnoted()),
+        note_unnoted,
     ),
     Kind("silent", "runs whose driver has gone silent", lambda: silent_runs().count(), kick_all),
     Kind("answers", "answers kept for more than a day", due_answers, forget_expired_keys),

@@ -57,7 +57,7 @@ def test_chosen_threads_go_with_all_their_rows_and_no_others(project):
     done = carried_out(cleanup)
     assert (done.standing, done.done, done.kept) == ("done", cleanup.counts, 0)
     assert Thread.objects.get() == stays
-    assert rows_by_table() == before | {"Assistant": 26, "Cleanup": 1}
+    assert rows_by_table() == before | {"Assistant": 26, "Cleanup": 1, "UsageEntry": 26}
 
 
 def test_every_table_that_refers_to_a_thread_is_emptied():

@@ -7,12 +7,13 @@ from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
-from runs.contract.status import MessageStatus, RunStatus, StepStatus
-from runs.models import IdempotencyKey, Message, Run, RunStep, Thread
+from runs.contract.status import TERMINAL, MessageStatus, RunStatus, StepStatus
+from runs.lifecycle.usage import note_usage
+from runs.models import IdempotencyKey, Message, Run, RunStep, Thread, UsageEntry
 from runs.models.database import now
 from runs.operations import leftovers, make_login_link
 from tests.api.executing import executing
-from tests.factories import make_project, make_run, make_step, make_thread
+from tests.factories import USAGE, make_project, make_run, make_step, make_thread
 from tests.filled import make_full_thread
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,7 @@ def test_a_row_without_its_parent():
 
 def test_an_ended_run_that_left_something_open():
     run = make_run(status=RunStatus.COMPLETED)
+    note_usage(run)
     step = make_step(run, status=StepStatus.IN_PROGRESS)
     Message.objects.filter(id=step.message_id).update(status=MessageStatus.IN_PROGRESS)
     assert counts() == {"torn": 1}
@@ -71,6 +73,27 @@ async def test_a_silent_run_is_kicked_where_an_engine_runs():
 
     async with executing():
         assert await repaired() == 1
+
+
+def test_runs_that_the_version_before_ended_after_the_migrations():
+    """As they were left by code that knew no usage entries."""
+    for status in sorted(TERMINAL):
+        make_run(status=status)
+    make_run(status=RunStatus.IN_PROGRESS)
+    noted = make_run(status=RunStatus.COMPLETED)
+    note_usage(noted)
+    before = UsageEntry.objects.get()
+    assert counts() == {"unnoted": 5}
+    assert leftovers.repair("unnoted") == 5
+    assert counts() == {}
+    assert leftovers.repair("unnoted") == 0
+    entries = UsageEntry.objects.order_by("run_id")
+    ended = Run.objects.filter(status__in=sorted(TERMINAL)).order_by("id")
+    assert [(entry.run_id, entry.status) for entry in entries] == list(
+        ended.values_list("id", "status")
+    )
+    assert {entry.output_tokens for entry in entries} == {USAGE["completion_tokens"]}
+    assert UsageEntry.objects.get(run_id=noted.id).number == before.number
 
 
 def test_what_is_past_its_time():

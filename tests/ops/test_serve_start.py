@@ -41,6 +41,20 @@ def test_no_link_is_printed_once_an_operator_has_a_password(server):
     assert f"Console   {server.url}/console/" in server.log
 
 
+def test_a_start_notes_what_the_version_before_it_ended_and_did_not_note(server):
+    """A process of that version may go on to serve after the migrations."""
+    server.stop()
+    make = (
+        "from runs.models import UsageEntry; from tests.factories import make_run;"
+        "make_run(status='completed'); print(UsageEntry.objects.count())"
+    )
+    assert server.manage("shell", "--no-imports", "-c", make).stdout.strip() == "0"
+    server.start()
+    with sqlite3.connect(server.data_dir / "runsite.sqlite3") as database:
+        assert database.execute("SELECT status FROM runs_usageentry").fetchall() == [("completed",)]
+    database.close()
+
+
 def test_a_port_that_is_taken_is_one_sentence(shared, tmp_path):
     done = manage("serve", data_dir=tmp_path, RUNSITE_PORT=str(shared.port))
     assert done.returncode == 1

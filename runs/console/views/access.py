@@ -9,10 +9,12 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from runs.console.pages import ConsoleRequest, member_only, page, seat_of
+from runs.console.tries import limited
 from runs.contract.errors import ApiError
 from runs.models import Project
 from runs.operations import use_login_link
@@ -22,6 +24,7 @@ THEMES = ("light", "dark", "system")
 YEAR = 365 * 24 * 3600  # seconds
 
 
+@method_decorator(limited, name="dispatch")
 class SignIn(LoginView):
     """Sign in with the password."""
 

@@ -15,7 +15,7 @@ from runs.contract.errors import ApiError
 from runs.execution.upstreams import upstreams
 from runs.management.schema import check_schema
 from runs.models import ApiKey
-from runs.operations import access
+from runs.operations import access, leftovers
 from runs.providers.local_model import LocalModel, installed
 from runsite import process, static
 from runsite.address import base_url
@@ -35,6 +35,9 @@ class Command(BaseCommand):
         listener = self.claim_port()
         self.check_configuration()
         check_schema()
+        leftovers.repair(
+            "unnoted"
+        )  # of what the version before this one ended after the migrations
         lines = self.welcome()
         static.collect()
         connections.close_all()
