@@ -1,7 +1,7 @@
 """The sockets of pages: receive-only; a run's catches up by itself after any break.
 
 Close codes: 4000 the server is going down, come back; 4001 the run has ended; 4400 a client
-must not send; 4401 sign in; 4404 no such run in this project.
+must not send; 4401 sign in; 4404 no such run in this project; 4429 its user has too many sockets.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import asdict, replace
@@ -27,7 +28,7 @@ from runs.console import render
 from runs.console.attention import attention
 from runs.console.pages import Seat, seat_of, with_id
 from runs.console.zones import zone_of
-from runs.contract.limits import KEEP_ALIVE_SECONDS
+from runs.contract.limits import KEEP_ALIVE_SECONDS, SOCKETS
 from runs.contract.roles import NEEDS
 from runs.contract.status import TERMINAL
 from runs.events.follow import follow
@@ -47,6 +48,10 @@ FINISHED = 4001
 RECEIVE_ONLY = 4400
 SIGN_IN = 4401
 GONE = 4404
+TOO_MANY = 4429
+
+#: How many sockets each user has in this process, by the user's number. One loop serves them all.
+open_sockets: Counter[int | None] = Counter()
 
 
 class PageConsumer(AsyncWebsocketConsumer):
@@ -77,13 +82,26 @@ class PageConsumer(AsyncWebsocketConsumer):
         try:
             self.checked_at = time.monotonic()
             seat = await in_database(admitted, self.scope, self.route)
-            code = SIGN_IN if seat is None else await self.serve(seat)
+            code = SIGN_IN if seat is None else await self.serve_one_more(seat)
         except asyncio.CancelledError:
             raise
         except Exception:
             logger.exception("a page could not be kept live")
             code = DRAIN  # the page comes back and catches up
         await self.close(code)
+
+    async def serve_one_more(self, seat: Seat) -> int:
+        """Serve, unless its user has as many sockets as one may."""
+        user = seat.user_id
+        if open_sockets[user] >= SOCKETS:
+            return TOO_MANY
+        open_sockets[user] += 1
+        try:
+            return await self.serve(seat)
+        finally:
+            open_sockets[user] -= 1
+            if not open_sockets[user]:
+                del open_sockets[user]
 
     async def serve(self, seat: Seat) -> int:
         """Send what happens; the close code once nothing more will."""

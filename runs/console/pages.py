@@ -48,11 +48,13 @@ View = Callable[Concatenate[ConsoleRequest, P], HttpResponse]
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where a session works: a project, what its user may do there, and their time zone."""
+    """Where a session works: a project, what its user may do there, their time zone, and who
+    they are."""
 
     project: Project
     role: Role
     zone: ZoneInfo = UTC
+    user_id: int | None = None
 
 
 def member_only(view: Callable[Concatenate[ConsoleRequest, Project, P], HttpResponse]) -> View[P]:
@@ -111,9 +113,9 @@ def seat_of(user: User | AnonymousUser, session: Mapping[str, Any]) -> Seat | No
     chosen = session.get(PROJECT)
     project = (mine.filter(id=chosen).first() if chosen else None) or mine.first()
     if project is None:
-        return Seat(default_project(), Role.INSTANCE) if user.is_staff else None
+        return Seat(default_project(), Role.INSTANCE, user_id=user.pk) if user.is_staff else None
     role = role_in(project, user)
-    return Seat(project, role) if role is not None else None
+    return Seat(project, role, user_id=user.pk) if role is not None else None
 
 
 def form_of(name: str, *arguments: str) -> Callable[[View[P]], View[P]]:

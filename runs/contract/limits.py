@@ -39,6 +39,7 @@ FLUSH_SECONDS = 0.04  # longest wait of a delta for its commit to begin
 POLL_HOLD_SECONDS = 0.8  # a poll of the SDK's helper is held this long
 POLL_AFTER_HELD_MS = 20
 POLL_AFTER_MS = 250
+SOCKETS = 100  # of the console, of one user in one process: each open page has one or two
 #: Silence after which a stream sends a comment. After two of these at the latest a revoked
 #: key or an ended session reads no more: 15 s are promised.
 KEEP_ALIVE_SECONDS = 7.0

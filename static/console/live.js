@@ -50,7 +50,7 @@
 
   const words = {
     connecting: "Connecting…", live: "Live", reconnecting: "Reconnecting…", offline: "Offline",
-    finished: "Finished", signin: "Sign in again", gone: "Deleted", paused: "Paused",
+    finished: "Finished", signin: "Sign in again", gone: "Deleted", paused: "Paused", full: "Too many pages open",
   };
   const OFFLINE_AFTER = 15000; // ms without a connection
   let state = "off";
@@ -138,8 +138,8 @@
   document.addEventListener("htmx:ws:close", (event) => {
     if (!lostAt) [lostAt, lostEvent] = [Date.now(), cursor()];
     if (paused) return show("paused");
-    const codes = { 4001: "finished", 4401: "signin", 4404: "gone" };
-    if (codes[event.detail.code]) return ended(codes[event.detail.code]);
+    const how = { 4001: "finished", 4401: "signin", 4404: "gone", 4429: "full" }[event.detail.code];
+    if (how) return ended(how);
     show(document.hidden ? "paused" : "reconnecting");
   });
 
@@ -147,7 +147,7 @@
     show(how);
     if (how === "signin") toast("Your session has ended.", signIn());
     if (how === "gone") {
-      toast("This run was deleted, or belongs to another project than the one you work in. What is shown is kept.");
+      toast("This run was deleted, or is in another project than yours. What is shown is kept.");
       for (const button of $$("#cancel, .desk [data-send]")) button.disabled = true;
     }
     for (const button of $$("#follow, #jump, #pause")) button.remove();
@@ -187,7 +187,7 @@
     }
     const send = $(".desk [data-send]");
     const expired = $(".desk .expired")?.textContent; // said by the desk, before the run does
-    if (send) send.disabled = status !== "requires_action" || Boolean(expired);
+    if (send) send.disabled = status !== "requires_action" || expired;
     tick();
     follow();
   }

@@ -217,6 +217,27 @@ async def test_another_role_ends_its_sockets_and_the_page_comes_back(page, monke
         assert await closing(socket) == consumers.SIGN_IN
 
 
+async def test_a_user_has_so_many_sockets_and_no_more(page, monkeypatch):
+    monkeypatch.setattr(consumers, "SOCKETS", 2)
+    other = await in_database(lambda: User.objects.create_superuser("eve"))
+    browser = Client()
+    await in_database(browser.force_login, other)
+    theirs = f"runsite_session={browser.cookies['runsite_session'].value}".encode()
+    await in_database(page.say, "text")
+    async with page.socket() as one, page.socket() as two:
+        await one.receive_from(5)
+        await two.receive_from(5)
+        async with page.socket() as third:
+            output = await third.receive_output(5)
+            assert output == {"type": "websocket.close", "code": consumers.TOO_MANY}
+        async with page.socket(headers=[(b"cookie", theirs), ORIGIN, HOST]) as eves:
+            assert await eves.receive_from(5)
+        await two.disconnect()
+        async with page.socket() as third:
+            assert await third.receive_from(5)
+    assert not consumers.open_sockets
+
+
 async def test_a_page_must_not_send(page):
     async with page.socket() as socket:
         await socket.send_to(text_data="hello")
