@@ -219,11 +219,12 @@ class LiveServer:
 
 
 @contextlib.contextmanager
-def postgres_database(server_url: str) -> Iterator[str]:
-    """A new database on the PostgreSQL of ``server_url``, dropped at the end; its address."""
+def postgres_database(server_url: str, copy_of: str = "template1") -> Iterator[str]:
+    """A new database on the PostgreSQL of ``server_url``, dropped at the end; its address.
+    ``copy_of``: the name of another one that nobody uses now."""
     name = f"runsite_live_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {copy_of}")
         try:
             yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
         finally:

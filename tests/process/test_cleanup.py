@@ -11,9 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from tests.filled import FULL
@@ -168,46 +171,80 @@ def middle(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-def test_an_eraser_that_is_killed_is_taken_up_to_the_same_end(tmp_path: Path) -> None:
-    """Two copies of one database: in one nothing happens to the eraser, in the other it dies."""
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One of two databases that are alike, and the data directory beside it."""
+
+    data_dir: Path
+    settings: dict[str, str]
+
+    def look(self) -> dict[str, Any]:
+        """What is in the database."""
+        return look(self.data_dir, **self.settings)
+
+    def threads(self) -> int:
+        """How many threads there are, found out quickly."""
+        ask = "SELECT COUNT(*) FROM runs_thread"
+        if url := self.settings.get("DATABASE_URL"):
+            with psycopg.connect(url) as postgres:
+                return int(postgres.execute(ask).fetchone()[0])  # type: ignore[index]
+        return threads_in(self.data_dir)
+
+
+@pytest.fixture
+def copies(database: dict[str, str], tmp_path: Path) -> Iterator[tuple[Copy, Copy]]:
+    """A database with a thousand threads, twice."""
     first, second = tmp_path / "first", tmp_path / "second"
     shutil.copytree(template(), first)
-    shell(FILL.format(FIRST, DOUBLED - 1), first)
-    many = threads_in(first)
+    if database:
+        assert manage("migrate", "--verbosity=0", data_dir=first, **database).returncode == 0
+    shell(FILL.format(FIRST, DOUBLED - 1), first, **database)
     shutil.copytree(first, second)
+    if not database:
+        yield Copy(first, {}), Copy(second, {})
+        return
+    name = urlsplit(database["DATABASE_URL"]).path[1:]
+    with postgres_database(os.environ["DATABASE_URL"], copy_of=name) as other:
+        yield Copy(first, database), Copy(second, {"DATABASE_URL": other})
 
-    process = erasing(first, "--project", "old", "--json")
+
+def test_an_eraser_that_is_killed_is_taken_up_to_the_same_end(copies: tuple[Copy, Copy]) -> None:
+    """In one copy nothing happens to the eraser, in the other it dies."""
+    first, second = copies
+    many = first.threads()
+    process = erasing(first.data_dir, "--project", "old", "--json", **first.settings)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
-    whole = look(first)
+    whole = first.look()
     assert whole["done"] == [json.loads(out)["rows"]]
 
-    process = erasing(second, "--project", "old")
+    process = erasing(second.data_dir, "--project", "old", **second.settings)
     assert process.stderr is not None
     cleanup = process.stderr.readline().split()[-1]
     deadline = time.monotonic() + 60
-    while threads_in(second) == many:
+    while second.threads() == many:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    torn = look(second)
+    torn = second.look()
     assert 0 < torn["rows"]["Thread"] < many
     assert torn["parentless"] == 0
     assert torn["done"][0]["threads"] == many - torn["rows"]["Thread"]
 
     while True:  # until the dead one's lease has run out
-        resumed = manage("erase", "--resume", cleanup, "--json", data_dir=second)
+        resume = ("erase", "--resume", cleanup, "--json")
+        resumed = manage(*resume, data_dir=second.data_dir, **second.settings)
         if resumed.returncode == 0:
             break
         assert "being worked on" in resumed.stderr
         assert time.monotonic() < deadline + 60
         time.sleep(0.5)
     assert json.loads(resumed.stdout)["standing"] == "done"
-    assert look(second) == whole
+    assert second.look() == whole
 
 
 def threads_in(data_dir: Path) -> int:
-    """How many threads there are, found out quickly."""
+    """How many threads an SQLite file has."""
     with closing(sqlite3.connect(data_dir / "runsite.sqlite3", timeout=10)) as connection:
         return int(connection.execute("SELECT COUNT(*) FROM runs_thread").fetchone()[0])
