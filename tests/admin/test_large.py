@@ -1,4 +1,4 @@
-"""The lists where there is much: 100,000 threads and runs, with a message and a log each."""
+"""The lists where there is much: 100,000 threads and runs, with all that belongs to them."""
 
 import time
 from datetime import timedelta
@@ -8,11 +8,11 @@ from django.db import connection
 from django.db.models import F
 
 from runs.contract.status import RunStatus
-from runs.models import EventChunk, Message, Run, Thread
+from runs.models import IdempotencyKey, Message, Run, RunStep, Thread, ToolCall
 from runs.models.database import now
 from runs.models.figures import with_sizes
 from tests.admin.pages import listing
-from tests.filled import fill
+from tests.filled import OF_THREADS, fill
 
 FIRST = 100  # threads made one by one; all others are copies of them
 DOUBLED = 10  # times
@@ -47,13 +47,22 @@ PAGES = [
     (Message, ""),
     (Message, "role=assistant"),
     (Message, "q=thread"),
+    (RunStep, ""),
+    (RunStep, "p=100"),
+    (RunStep, "type=tool_calls"),
+    (RunStep, "status=failed"),
+    (RunStep, "q=run"),
+    (ToolCall, ""),
+    (ToolCall, "p=100"),
+    (ToolCall, "q=run"),
+    (IdempotencyKey, ""),
 ]
 
 
 @pytest.mark.slow
 def test_pages_of_large_lists(operator, project, django_assert_max_num_queries):
     """None takes as long as it takes to look at what each row of the table has."""
-    fill(project, FIRST, DOUBLED, (Thread, Run, Message, EventChunk))
+    fill(project, FIRST, DOUBLED, tuple(OF_THREADS))
     make_them_differ()
     assert Run.objects.count() > 100_000
     run = Run.objects.order_by("number")[77_777]
