@@ -14,7 +14,6 @@ from django.db.models import Q, QuerySet
 
 from runs.contract.cleanup import Verb
 from runs.contract.errors import BadRequest
-from runs.execution import engines
 from runs.models import Cleanup, Project
 from runs.models.database import now
 from runs.operations import compaction, erase
@@ -51,9 +50,8 @@ class Way:
 def cancel_and_wait(
     threads: QuerySet[Any], cancel: bool, still_at_work: Callable[[], None]
 ) -> Prepared:
-    """Cancel what has to be, and let its readers read their ending, unless they are readers of
-    this process: those are told when the threads go."""
-    if cancel and not engines.current().running and erase.cancel_first(threads, still_at_work):
+    """Cancel what has to be, and let its readers in other processes read their ending."""
+    if cancel and erase.cancel_first(threads, still_at_work):
         time.sleep(LAST_LOOK_SECONDS)
     return Prepared()
 

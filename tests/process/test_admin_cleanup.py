@@ -1,6 +1,7 @@
 """Threads erased from the admin, by a server that is killed in the midst of it."""
 
 import asyncio
+import os
 import re
 import time
 from contextlib import ExitStack, closing
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from tests.filled import FULL
-from tests.live import LiveServer
+from tests.live import LiveServer, postgres_database
 from tests.process.client import Api, Reader, until
 from tests.process.test_cleanup import FILL, look, shell, threads_in
 from tests.upstream import Upstream
@@ -50,6 +51,30 @@ class Admin:
     def standing(self, cleanup: str) -> str:
         """How a cleanup stands, by its page."""
         return re.findall(r"It is <strong>(\w+)</strong>", self.get(cleanup))[0]
+
+
+@pytest.mark.services
+async def test_readers_in_another_server_are_told_of_the_cancel(upstream: Upstream) -> None:
+    """The server that erases has an engine and readers of its own."""
+    with ExitStack() as stack:
+        url = stack.enter_context(postgres_database(os.environ["DATABASE_URL"]))
+        settings = {"RUNSITE_UPSTREAM_URL": upstream.url, "DATABASE_URL": url}
+        theirs, other = (stack.enter_context(LiveServer(**settings)) for _ in range(2))
+        async with Api(other) as api:
+            run = await api.run("text-2000x20")
+            reader = Reader(api, run)
+            reading = asyncio.create_task(reader.attach())
+            await until(lambda: len(reader.deltas) > 5)
+            admin = stack.enter_context(closing(Admin(theirs)))
+            row = re.findall(r'name="_selected_action" value="(\d+)"', admin.get(LIST))[0]
+            cleanup = admin.post(LIST, LIST, action="erase", _selected_action=row).url.path
+            planned = admin.post(cleanup, cleanup.replace("/change/", "/cancel-first/")).text
+            assert "Active runs will be cancelled first." in planned
+            admin.post(cleanup, cleanup.replace("/change/", "/begin/"))
+            async with asyncio.timeout(30):
+                assert await reading
+            assert reader.names[-1] == "thread.run.cancelled"
+            await until(lambda: admin.standing(cleanup) == "done")
 
 
 async def test_a_server_that_is_killed_while_it_erases(upstream: Upstream) -> None:
