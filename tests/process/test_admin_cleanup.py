@@ -12,7 +12,7 @@ import pytest
 from tests.filled import FULL
 from tests.live import LiveServer, postgres_database
 from tests.process.client import Api, Reader, until
-from tests.process.test_cleanup import FILL, look, shell, threads_in
+from tests.process.test_cleanup import FILL, count_in, look, shell
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.process
@@ -99,7 +99,7 @@ async def test_a_server_that_is_killed_while_it_erases(upstream: Upstream) -> No
             assert f"Type {total}," in planned.text
             begin = cleanup.replace("/change/", "/begin/")
             admin.post(cleanup, begin, typed=total)
-            await until(lambda: threads_in(server.data_dir) <= MANY)
+            await until(lambda: count_in(server.data_dir) <= MANY)
             server.kill9()
             assert not await reading
             torn = look(server.data_dir)

@@ -48,6 +48,7 @@ print(json.dumps({
     "old": [model.objects.filter(**old).count() for model in (Thread, Run, IdempotencyKey)],
     "parentless": parentless(),
     "rows": rows_by_table(),
+    "logs": Run.objects.filter(compacted_at=None).count(),
     "done": list(Cleanup.objects.values_list("done", flat=True)),
 }))
 """
@@ -79,8 +80,13 @@ def look(data_dir: Path, **settings: str) -> dict[str, Any]:
 
 def erasing(data_dir: Path, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
     """``manage.py erase`` under way, in a process of its own."""
+    return cleaning(data_dir, "erase", *arguments, **settings)
+
+
+def cleaning(data_dir: Path, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
+    """A command under way, in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "manage.py", "erase", *arguments],
+        [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
         env=environment(data_dir, **settings),
         stdout=subprocess.PIPE,
@@ -182,13 +188,13 @@ class Copy:
         """What is in the database."""
         return look(self.data_dir, **self.settings)
 
-    def threads(self) -> int:
-        """How many threads there are, found out quickly."""
-        ask = "SELECT COUNT(*) FROM runs_thread"
+    def count(self, rows: str) -> int:
+        """How many rows there are, found out quickly."""
+        ask = f"SELECT COUNT(*) FROM {rows}"
         if url := self.settings.get("DATABASE_URL"):
             with psycopg.connect(url) as postgres:
                 return int(postgres.execute(ask).fetchone()[0])  # type: ignore[index]
-        return threads_in(self.data_dir)
+        return count_in(self.data_dir, ask)
 
 
 @pytest.fixture
@@ -208,29 +214,43 @@ def copies(database: dict[str, str], tmp_path: Path) -> Iterator[tuple[Copy, Cop
         yield Copy(first, database), Copy(second, {"DATABASE_URL": other})
 
 
-def test_an_eraser_that_is_killed_is_taken_up_to_the_same_end(copies: tuple[Copy, Copy]) -> None:
-    """In one copy nothing happens to the eraser, in the other it dies."""
+@pytest.mark.parametrize(
+    ("command", "rows", "kind"),
+    [
+        (["erase"], "runs_thread", "threads"),
+        (["prune", "--logs", "0"], "runs_run WHERE compacted_at IS NULL", "runs"),
+    ],
+    ids=["erase", "compact"],
+)
+def test_a_cleanup_that_is_killed_is_taken_up_to_the_same_end(
+    copies: tuple[Copy, Copy], command: list[str], rows: str, kind: str
+) -> None:
+    """In one copy nothing happens to whoever works it off, in the other they die."""
     first, second = copies
-    many = first.threads()
-    process = erasing(first.data_dir, "--project", "old", "--json", **first.settings)
-    out, err = process.communicate(timeout=200)
+    command = [*command, "--project", "old"]
+    many = first.count(rows)
+    process = cleaning(first.data_dir, *command, **first.settings)
+    _, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
+    assert first.count(rows) == 0
     whole = first.look()
-    assert whole["done"] == [json.loads(out)["rows"]]
+    (done,) = whole["done"]
+    assert done[kind] == many
 
-    process = erasing(second.data_dir, "--project", "old", **second.settings)
+    process = cleaning(second.data_dir, *command, **second.settings)
     assert process.stderr is not None
     cleanup = process.stderr.readline().split()[-1]
     deadline = time.monotonic() + 60
-    while second.threads() == many:
+    while second.count(rows) == many:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     torn = second.look()
-    assert 0 < torn["rows"]["Thread"] < many
+    left = second.count(rows)
+    assert 0 < left < many
     assert torn["parentless"] == 0
-    assert torn["done"][0]["threads"] == many - torn["rows"]["Thread"]
+    assert torn["done"][0][kind] == many - left
 
     while True:  # until the dead one's lease has run out
         resume = ("erase", "--resume", cleanup, "--json")
@@ -244,7 +264,7 @@ def test_an_eraser_that_is_killed_is_taken_up_to_the_same_end(copies: tuple[Copy
     assert second.look() == whole
 
 
-def threads_in(data_dir: Path) -> int:
-    """How many threads an SQLite file has."""
+def count_in(data_dir: Path, ask: str = "SELECT COUNT(*) FROM runs_thread") -> int:
+    """How many threads, or other rows, an SQLite file has."""
     with closing(sqlite3.connect(data_dir / "runsite.sqlite3", timeout=10)) as connection:
-        return int(connection.execute("SELECT COUNT(*) FROM runs_thread").fetchone()[0])
+        return int(connection.execute(ask).fetchone()[0])
