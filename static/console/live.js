@@ -105,8 +105,13 @@
     $("#retry").dataset.at = Date.now() + wait;
   }
 
+  function lost() {
+    if (!lostAt) [lostAt, lostEvent] = [Date.now(), cursor()];
+  }
+
   // A connection in place of the one there was, from where the page stands.
   function connect() {
+    lost();
     if (line) {
       clearTimeout(line.timer);
       document.removeEventListener("visibilitychange", line.visibilityHandler);
@@ -123,6 +128,10 @@
     window.htmx.process(fresh);
   }
 
+  // The network has gone or come back, which a socket may not notice for minutes.
+  for (const change of ["offline", "online"])
+    addEventListener(change, () => { if (/live|ing$|offline/.test(state)) connect(); });
+
   function pause() {
     paused = !paused;
     say($("#pause"), paused ? "Resume" : "Pause");
@@ -136,7 +145,7 @@
   }
 
   document.addEventListener("htmx:ws:close", (event) => {
-    if (!lostAt) [lostAt, lostEvent] = [Date.now(), cursor()];
+    lost();
     if (paused) return show("paused");
     const how = { 4001: "finished", 4401: "signin", 4404: "gone", 4429: "full" }[event.detail.code];
     if (how) return ended(how);
@@ -154,15 +163,11 @@
   }
 
   document.addEventListener("htmx:ws:before:message:incoming", (event) => {
-    const { connection, message } = event.detail;
-    const frame = JSON.parse(message.data);
+    const frame = JSON.parse(event.detail.message.data);
     if (frame.after === cursor()) return;
     event.detail.cancelled = true;
     // Older than the page: it has this already. Newer: something is missing, so ask from here.
-    if (frame.number > cursor()) {
-      stand(connection, cursor());
-      connection.socket.close(4000);
-    }
+    if (frame.number > cursor()) connect();
   });
   document.addEventListener("htmx:ws:after:message:incoming", (event) => {
     stand(event.detail.connection, JSON.parse(event.detail.message.data).number);

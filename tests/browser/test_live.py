@@ -129,29 +129,6 @@ def test_a_server_that_dies_is_caught_up(new_context, start_server, upstream, wa
         assert reload_count(page) == loads
 
 
-def test_a_tab_that_was_hidden_catches_up(page: Page, api):
-    url = start(api, model="text-200x20")
-    page.goto(url)
-    expect(page.locator(".writing")).to_contain_text("w10 ")
-    hide(page, "hidden")
-    expect(page.locator("#pill")).to_have_text("Paused")
-    hide(page, "visible")
-    expect(page.locator("#pill")).to_have_text("Live")
-    expect_status(page, "Completed")
-    assert final_text(page) == expected_text("text-200x20")
-
-
-def hide(page: Page, state: str) -> None:
-    """Tell the page that its tab is hidden or shown."""
-    page.evaluate(
-        """hidden => {
-            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
-            document.dispatchEvent(new Event("visibilitychange"));
-        }""",
-        state == "hidden",
-    )
-
-
 def test_tool_calls_are_seen_while_the_model_writes_them(page: Page, api):
     url = start(api, model="tools-2-then-text-3", tools=TOOLS)
     page.goto(url)
