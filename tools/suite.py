@@ -38,11 +38,15 @@ class Part(NamedTuple):
     tiers: set[str]  # that RUNSITE_TEST_REQUIRE may name for it
 
 
-SQLITE = Part(f"not services and not {OUTSIDE}", ("-n3",), {"sqlite", "model", "setup", "fuzz"})
+SQLITE = Part(
+    f"not services and not {OUTSIDE}",
+    ("-n3", "--dist=worksteal"),
+    {"sqlite", "model", "setup", "fuzz"},
+)
 CLIENTS = Part(
     f"not services and {OUTSIDE}", ("-n2", "--dist=loadfile"), {"node", "browser", "ages"}
 )
-SERVICES = Part(f"services or {IN_PROCESS}", ("-n3",), {"services"})
+SERVICES = Part(f"services or {IN_PROCESS}", ("-n3", "--dist=worksteal"), {"services"})
 
 
 def install_node_packages() -> None:

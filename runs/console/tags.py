@@ -132,7 +132,7 @@ def clock(at: datetime) -> SafeString:
 
 
 def ago(seconds: float) -> str:
-    """How long ago; static/console/live.js says it the same way."""
+    """How long ago; static/console/basics.js says it the same way."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {unit} ago"

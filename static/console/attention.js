@@ -1,7 +1,8 @@
 // What waits for a person, in the navigation and in the title, on every page and in hidden tabs too.
 "use strict";
 (() => {
-  const badge = document.getElementById("inbox-count");
+  const { $, toast, signIn } = window.runsite;
+  const badge = $("#inbox-count");
   if (!badge) return;
   const title = document.title;
   const FINAL = [4401, 4403];
@@ -21,6 +22,10 @@
       show(JSON.parse(event.data).waiting);
     });
     socket.addEventListener("close", (event) => {
+      if (event.code === 4401) { // whoever comes next must not read it; what was typed is a draft
+        $("main").hidden = true;
+        toast("Your session has ended.", signIn());
+      }
       if (FINAL.includes(event.code)) return;
       tries += 1;
       setTimeout(connect, Math.min(500 * 2 ** tries, 15000) * (0.5 + Math.random() / 2));

@@ -3,6 +3,7 @@
 // server puts them together (runs/console/parts.py, which reads a form by the same rules).
 "use strict";
 (() => {
+  const { $$, now, say } = window.runsite;
   const ABSENT = undefined;
   // Numbers keep the digits they were written with, where the browser can do that.
   const exact = (key, value, context) =>
@@ -50,7 +51,7 @@
 
   // --- a form and its JSON ---
 
-  const fieldsOf = (answer) => [...answer.querySelectorAll(".by-form [data-kind]")];
+  const fieldsOf = (answer) => $$(".by-form [data-kind]", answer);
 
   function at(value, path) {
     for (const step of path) value = isObject(value) && Object.hasOwn(value, step) ? value[step] : ABSENT;
@@ -97,7 +98,7 @@
     else if (text && mode === "json") found = "Not JSON yet.";
     else if (text) found = "Plain text: sent as it is.";
     line.toggleAttribute("data-good", found.startsWith("Valid"));
-    if (line.textContent !== found) line.textContent = found;
+    say(line, found);
   }
 
   document.addEventListener("input", ({ target }) => { if (target.matches(".desk [data-output]")) check(target); });
@@ -112,7 +113,7 @@
   });
 
   function settle() {
-    for (const answer of document.querySelectorAll(".desk .answer")) {
+    for (const answer of $$(".desk .answer")) {
       answer.dataset.mode ??= answer.querySelector("[name^='mode-']:checked")?.value ?? "text";
       check(answer.querySelector("[data-output]"));
     }
@@ -120,11 +121,9 @@
 
   // --- the deadline ---
 
-  const ahead = Number(document.body.dataset.now || Date.now()) - Date.now();
-
   function expire() {
-    for (const time of document.querySelectorAll(".desk [data-until]")) {
-      if (Number(time.dataset.until) > Date.now() + ahead) continue;
+    for (const time of $$(".desk [data-until]")) {
+      if (Number(time.dataset.until) > now()) continue;
       const form = time.closest("form");
       time.closest(".left").textContent = "Expired";
       form.querySelector("[data-send]").disabled = true;

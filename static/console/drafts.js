@@ -3,6 +3,7 @@
 // signs out.
 "use strict";
 (() => {
+  const { $$ } = window.runsite;
   const drafted = "form[data-draft]";
   const PREFIX = "draft:";
   const DAY = 24 * 3600 * 1000;
@@ -33,7 +34,7 @@
 
   // A form that the server has filled with what was typed is newer than its draft.
   function restore() {
-    for (const form of document.querySelectorAll(`${drafted}:not([data-typed])`)) {
+    for (const form of $$(`${drafted}:not([data-typed])`)) {
       const { values = {} } = read(keyOf(form));
       for (const field of fields(form)) {
         const kept = values[nameOf(field)];
@@ -56,7 +57,7 @@
   // A form that was taken is no longer there.
   document.addEventListener("htmx:after:swap", (event) => {
     const form = event.detail.ctx?.sourceElement?.closest(drafted);
-    const gone = form && ![...document.querySelectorAll(drafted)].some((one) => keyOf(one) === keyOf(form));
+    const gone = form && !$$(drafted).some((one) => keyOf(one) === keyOf(form));
     if (gone && event.detail.ctx.response?.status === 200) store.removeItem(keyOf(form));
     restore();
   });

@@ -1,17 +1,18 @@
-// Keys: each element says in data-key which key presses it ("c", "g r", "X" for Shift+X; several
-// are divided by spaces around a bar). Nothing here does what no link or button does.
+// Keys: each element says in data-key which key presses it ("c", "g r", "X" for Shift+X).
+// Of two with one key the later has it: the page's own search before the one of every page.
+// Nothing here does what no link or button does.
 "use strict";
 (() => {
-  const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const { $, $$, make } = window.runsite;
   const single = document.documentElement.dataset.shortcuts !== "off";
   const typing = (element) => element.closest(
     "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
   // A link works where a narrow window hides it, too.
   const there = (element) => element.matches("a[href]") || (element.checkVisibility() && !element.disabled);
-  const keysOf = (element) => element.dataset.key.split(" | ");
-  const named = (key) => $$("[data-key]").find((element) => keysOf(element).includes(key) && there(element));
+  const named = (key) => $$("[data-key]").findLast((element) => element.dataset.key === key && there(element));
 
   function press(element) {
+    if (element.dataset.asks && !confirm(element.dataset.asks)) return;
     if (typing(element)) {
       element.focus();
       element.select?.();
@@ -50,7 +51,7 @@
       return openPalette();
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
-    if (document.querySelector("dialog[open]")) return;
+    if ($("dialog[open]")) return;
     if (event.key === "Escape") {
       if (typing(event.target)) return event.target.blur();
       return named("Escape")?.click();
@@ -78,16 +79,8 @@
       fetched(dialog, opener.href);
       dialog.showModal();
     }
-    const zone = event.target.closest("[data-zone-to]");
-    if (zone) chooseZone(document.querySelector(zone.dataset.zoneTo), zone);
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
   });
-
-  function chooseZone(choice, button) {
-    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-    if ([...choice.options].some(({ value }) => value === timeZone)) choice.value = timeZone;
-    else button.textContent = `${timeZone} is not known here`;
-  }
 
   // What a dialog shows is a part of the page that its opener leads to without a script.
   async function fetched(dialog, url) {
@@ -99,12 +92,12 @@
 
   // --- the palette: its script is loaded when it is first asked for ---
 
-  const palette = document.getElementById("palette");
+  const palette = $("#palette");
 
   function openPalette() {
     const { runsite } = window;
     if (runsite.openPalette) return runsite.openPalette();
-    Object.assign(runsite, { there, typing, keysOf });
-    document.head.append(Object.assign(document.createElement("script"), { src: palette.dataset.script }));
+    Object.assign(runsite, { there, typing, press });
+    document.head.append(make("script", { src: palette.dataset.script }));
   }
 })();

@@ -1,50 +1,7 @@
-// What the console's pages do beyond links and forms. Loaded before htmx, so that no event of
-// the socket is missed. Without it every page can still be read, and every form still works.
+// What keeps a run's page live. Loaded before htmx, so that no event of the socket is missed.
 "use strict";
 (() => {
-  const root = document.documentElement;
-  root.classList.add("js");
-  const $ = (selector, within = document) => within.querySelector(selector);
-  const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
-
-  // --- clocks: the server's time, and frozen while the page is not live ---
-
-  const ahead = Number(document.body.dataset.now || Date.now()) - Date.now();
-  const now = () => Date.now() + ahead;
-
-  function lasted(ms) {
-    const seconds = Math.max(ms, 0) / 1000;
-    if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
-    if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
-    const whole = Math.round(seconds);
-    const two = (n) => String(n).padStart(2, "0");
-    if (whole < 3600) return `${Math.floor(whole / 60)} m ${two(whole % 60)} s`;
-    return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} m`;
-  }
-
-  function ago(seconds) {
-    for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]])
-      if (seconds >= size) return `${Math.floor(seconds / size)} ${unit} ago`;
-    return seconds < 10 ? "just now" : `${Math.floor(seconds)} s ago`;
-  }
-
-  const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
-
-  function tick() {
-    const live = $("#live[hx-ws\\:connect]");
-    for (const time of $$("[data-until]")) { // a deadline passes whether we are connected or not
-      const left = Math.max(Math.floor((Number(time.dataset.until) - now()) / 1000), 0);
-      say(time, `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`);
-    }
-    if (live && (state === "reconnecting" || state === "offline")) {
-      const left = Math.ceil((Number($("#retry").dataset.at) - Date.now()) / 1000);
-      say($("#retry"), left > 0 ? `Retry now (in ${left} s)` : "Retry now");
-    }
-    if (live && state !== "live") return;
-    for (const time of $$("[data-since]")) say(time, lasted(now() - Number(time.dataset.since)));
-    for (const time of $$("[data-ago]")) say(time, ago(now() / 1000 - Number(time.dataset.ago)));
-    document.dispatchEvent(new CustomEvent("tick", { detail: now() }));
-  }
+  const { $, $$, make, say, tick, toast } = window.runsite;
 
   // --- connection ---
 
@@ -62,7 +19,6 @@
   function show(next) {
     state = next;
     const pill = $("#pill");
-    if (!pill) return;
     pill.dataset.state = next;
     say(pill, next === "reconnecting" && line?.attempt > 1 ? `Reconnecting (try ${line.attempt})` : words[next]);
     $("#retry").hidden = next !== "reconnecting" && next !== "offline";
@@ -103,7 +59,14 @@
     const { reconnectDelay, reconnectMaxDelay } = line.config;
     const wait = line.attempt ? Math.min(reconnectDelay * 2 ** (line.attempt - 1), reconnectMaxDelay) : 0;
     $("#retry").dataset.at = Date.now() + wait;
+    countDown();
   }
+
+  function countDown() {
+    const left = Math.ceil((Number($("#retry").dataset.at) - Date.now()) / 1000);
+    say($("#retry"), left > 0 ? `Retry now (in ${left} s)` : "Retry now");
+  }
+  setInterval(countDown, 1000);
 
   function lost() {
     if (!lostAt) [lostAt, lostEvent] = [Date.now(), cursor()];
@@ -120,8 +83,7 @@
     const old = $("#live");
     const url = new URL(old.getAttribute("hx-ws:connect"), location.href);
     url.searchParams.set("after", cursor());
-    const fresh = document.createElement("div");
-    fresh.id = old.id;
+    const fresh = make("div", { id: old.id });
     fresh.setAttribute("hx-swap", "none");
     fresh.setAttribute("hx-ws:connect", url.pathname + url.search);
     old.replaceWith(fresh);
@@ -154,7 +116,6 @@
 
   function ended(how) {
     show(how);
-    if (how === "signin") toast("Your session has ended.", signIn());
     if (how === "gone") {
       toast("This run was deleted, or is in another project than yours. What is shown is kept.");
       for (const button of $$("#cancel, .desk [data-send]")) button.disabled = true;
@@ -180,11 +141,10 @@
 
   // --- after each change of the page ---
 
-  let status = $("#run-head")?.dataset.status;
+  let status = $("#run-head").dataset.status;
 
   function settled() {
     const head = $("#run-head");
-    if (!head) return;
     if (head.dataset.status !== status) {
       status = head.dataset.status;
       say($("#announcer"), `Run: ${head.dataset.word}`);
@@ -207,16 +167,8 @@
     }
   });
 
-  function focusMarked() { // once: what is swapped in later must not bring the focus back
-    const marked = $("[data-focus]");
-    marked?.removeAttribute("data-focus");
-    marked?.focus({ preventScroll: marked.matches(".note") });
-  }
-
   document.addEventListener("htmx:after:swap", (event) => {
-    if (event.target.id === "live") return; // a frame: told of above
-    focusMarked();
-    settled();
+    if (event.target.id !== "live") settled(); // a frame is told of above
   });
 
   // --- following the end of the timeline ---
@@ -246,97 +198,11 @@
   addEventListener("keydown", (event) => { if (["PageUp", "ArrowUp", "Home"].includes(event.key)) unfollow(); });
   addEventListener("touchmove", unfollow, { passive: true });
 
-  // --- notes about requests that failed; what was typed stays where it is ---
-
-  function toast(text, link) {
-    const box = $("#toast");
-    const line = document.createElement("p");
-    line.textContent = text;
-    const close = document.createElement("button");
-    close.type = "button";
-    close.textContent = "Close";
-    close.addEventListener("click", () => box.replaceChildren());
-    box.replaceChildren(line, ...(link ? [link, " "] : []), close);
-  }
-
-  function signIn() {
-    const link = document.createElement("a");
-    link.href = `/console/login/?next=${encodeURIComponent(location.pathname)}`;
-    link.textContent = "Sign in again";
-    link.className = "button";
-    return link;
-  }
-
-  document.addEventListener("htmx:response:error", (event) => {
-    const { status: code, headers } = event.detail.ctx.response;
-    if (code === 422) return;
-    const request = headers.get("x-request-id");
-    if (code === 401) return toast("Your session has ended. What you typed is kept.", signIn());
-    if (code === 403) return toast("This page is out of date. What you typed is kept: reload the page and send it again.");
-    if (code === 404) return toast("This no longer exists. What you typed is kept.");
-    toast(`The server could not do this (${code}). What you typed is kept. Request ${request}`);
-  });
-  document.addEventListener("htmx:error", (event) => {
-    if (event.detail.ctx) toast("The server could not be reached. What you typed is kept: try again.");
-  });
-
-  document.addEventListener("htmx:after:request", (event) => {
-    if (event.detail.ctx.response?.status === 200) $("#toast").replaceChildren();
-  });
-
-  // --- small things ---
-
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      event.target.closest("form")?.querySelector("[data-send]:not(:disabled)")?.click();
-    }
-  });
-
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
-    if (!button) return;
-    const { copy, copyFrom, fill, value, valueFrom } = button.dataset;
-    if (copy || copyFrom) copyText(button, copy || $(copyFrom).textContent);
-    if (fill) {
-      const field = $(fill);
-      field.value = value || $(valueFrom).content.textContent;
-      field.dispatchEvent(new Event("input", { bubbles: true }));
-      field.focus();
-      field.setSelectionRange(0, 0);
-      field.scrollTop = 0;
-    }
-    if (button.id === "follow") setFollow(button.getAttribute("aria-pressed") !== "true");
-    if (button.id === "jump") setFollow(true);
-    if (button.id === "pause") pause();
-    if (button.id === "retry") connect();
+    if (button?.id === "follow") setFollow(button.getAttribute("aria-pressed") !== "true");
+    if (button?.id === "jump") setFollow(true);
+    if (button?.id === "pause") pause();
+    if (button?.id === "retry") connect();
   });
-
-  async function copyText(button, text) {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch { // not a secure context: the old way
-      const field = document.createElement("textarea");
-      field.value = text;
-      document.body.append(field);
-      field.select();
-      document.execCommand("copy");
-      field.remove();
-    }
-    button.classList.add("copied");
-    setTimeout(() => button.classList.remove("copied"), 1200);
-  }
-
-  window.runsite = { $, $$, lasted, say, copyText, toast }; // for the scripts of single pages
-
-  // A login link: the token stands after the #, which no server or log ever sees.
-  const enter = $("#enter-form");
-  if (enter && location.hash.length > 1) {
-    $("#token").value = location.hash.slice(1);
-    history.replaceState(null, "", location.pathname);
-    enter.requestSubmit();
-  }
-
-  focusMarked();
-  tick();
-  setInterval(tick, 1000);
 })();

@@ -1,1 +1,1 @@
-// all of: live.js drafts.js keys.js attention.js
+// all of: basics.js drafts.js keys.js attention.js

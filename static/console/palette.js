@@ -1,7 +1,7 @@
 // The palette: all that can be pressed on this page, by its words. keys.js loads it.
 "use strict";
 (() => {
-  const { $$, there, typing, keysOf } = window.runsite;
+  const { $$, make, there, typing, press } = window.runsite;
   const palette = document.getElementById("palette");
   const field = palette.querySelector("input");
   const list = palette.querySelector("ul");
@@ -12,7 +12,7 @@
   function choices(text) {
     const wanted = text.toLowerCase();
     const found = $$("[data-key]").filter((element) => there(element) && !typing(element))
-      .map((element) => ({ label: words(element), key: keysOf(element)[0], run: () => element.click() }))
+      .map((element) => ({ label: words(element), key: element.dataset.key, run: () => press(element) }))
       .filter(({ label }) => label && label.toLowerCase().includes(wanted));
     const go = palette.dataset.go + encodeURIComponent(text.trim());
     if (text.trim()) found.push({ label: `Search for “${text.trim()}”`, key: "", run: () => location.assign(go) });
@@ -22,10 +22,8 @@
   function fill() {
     list.replaceChildren(...choices(field.value).map(({ label, key, run }) => {
       const line = document.createElement("li");
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(label);
-      if (key && key !== "Escape") button.append(" ", Object.assign(document.createElement("kbd"), { textContent: key }));
+      const button = make("button", { type: "button", textContent: label });
+      if (key && key !== "Escape") button.append(" ", make("kbd", { textContent: key }));
       button.addEventListener("click", () => { palette.close(); run(); });
       line.append(button);
       return line;

@@ -1,1 +1,1 @@
-// all of: live.js drafts.js keys.js attention.js run.js desk.js
+// all of: basics.js live.js drafts.js keys.js attention.js run.js desk.js

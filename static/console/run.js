@@ -2,7 +2,7 @@
 // asked for. Lengths are data here and are set through CSSOM: the policy allows no inline style.
 "use strict";
 (() => {
-  const { $, $$, lasted, say, copyText, toast } = window.runsite;
+  const { $, $$, make, lasted, say, copyText, toast } = window.runsite;
   const head = () => $("#run-head");
   let clock = Number(document.body.dataset.now); // the server's time, as far as the page is live
 
@@ -76,9 +76,7 @@
       labels.push([at(t), step < 1000 ? `${t} ms` : `${t / 1000} s`, ""]);
     }
     const marks = labels.map(([x, text, kind]) => {
-      const mark = document.createElement("span");
-      mark.className = kind;
-      mark.textContent = text;
+      const mark = make("span", { className: kind, textContent: text });
       mark.style.setProperty("--x", x.toFixed(4));
       return mark;
     });
@@ -86,7 +84,7 @@
   }
 
   function segment(bar, kind, from, to) {
-    const piece = $(`.${kind}`, bar) || bar.appendChild(document.createElement("span"));
+    const piece = $(`.${kind}`, bar) || bar.appendChild(make("span"));
     piece.className = kind;
     piece.style.setProperty("--x", from.toFixed(4));
     piece.style.setProperty("--w", Math.max(to - from, 0).toFixed(4));

@@ -84,6 +84,37 @@ def test_rows_are_walked_and_opened(page: Page, api):
     expect(page).to_have_url(re.compile(re.escape(second)))
 
 
+def test_keys_of_a_run_copy_and_cancel(page: Page, api):
+    url = start(api, model="text-2000x20")
+    run_id = url.rstrip("/").rpartition("/")[2]
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(url)
+    expect(page.locator(".writing")).to_contain_text("w5")
+    copied = "navigator.clipboard.readText()"
+    page.keyboard.press("y")
+    expect(page.locator("#run-head .copied")).to_be_attached()
+    assert page.evaluate(copied) == run_id
+    page.keyboard.press("Shift+Y")
+    expect(page.get_by_role("button", name="Copy link to this run")).to_have_class(
+        re.compile("copied")
+    )
+    assert page.evaluate(copied).endswith(f"/console/r/{run_id}/")
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.keyboard.press("Shift+X")
+    assert asked == ["Cancel this run?"]
+    expect(page.get_by_role("button", name="Cancel run")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.keyboard.press("Shift+X")
+    expect_status(page, "Cancelled")
+
+
+def test_the_slash_goes_to_the_search_of_a_list(page: Page, api):
+    page.goto("/console/runs/")
+    page.keyboard.press("/")
+    expect(page.locator("#filter-q")).to_be_focused()
+
+
 def test_single_keys_can_be_switched_off(page: Page, api):
     page.goto("/console/settings/")
     page.get_by_role("checkbox", name="Single keys work as shortcuts").uncheck()

@@ -25,6 +25,28 @@ def test_a_login_link_leads_in_and_leaves_no_trace(new_context, live):
     assert not any(found[0].rpartition("#")[2] in url for url in sent)
 
 
+def test_a_sign_out_in_one_tab_is_told_in_the_others(new_context, live, api, watch):
+    watch.allow(401)  # the list keeps asking until it learns
+    url = start(api, tools=TOOLS)
+    link = re.search(r"http\S+#\S+", live.manage("login_link").stdout)
+    assert link is not None
+    context = new_context(storage_state=None, base_url=live.url)
+    first, run, runs = (context.new_page() for _ in range(3))
+    first.goto(link[0])
+    first.wait_for_url("**/console/")
+    run.goto(url)
+    expect(run.locator("#pill")).to_have_text("Live")
+    runs.goto("/console/runs/")
+    first.get_by_role("button", name="Sign out").click()
+    for page in (run, runs):
+        link_in = page.get_by_role("link", name="Sign in again")
+        expect(link_in).to_be_visible(timeout=20_000)
+        expect(page.locator("main")).to_be_hidden()
+    link_in.click()
+    expect(runs).to_have_url(re.compile(r"/login/\?next=%2Fconsole%2Fruns%2F$"))
+    expect(run.locator("#pill")).to_have_text("Sign in again", timeout=20_000)
+
+
 def test_a_used_link_says_what_to_do(new_context, live, watch):
     watch.allow(400)
     page = new_context(storage_state=None).new_page()
@@ -47,6 +69,32 @@ def test_an_expired_session_keeps_what_was_typed(page: Page, api, watch):
     page.context.add_cookies(cookies)
     page.get_by_role("button", name="Send all 2 outputs").click()
     expect_status(page, "Completed")
+
+
+def test_what_could_not_be_sent_can_be_tried_again(page: Page, api, watch):
+    watch.allow(500)
+    page.goto(start(api, tools=TOOLS))
+    page.get_by_label("Output of get_weather").fill("typed with care")
+    page.route("**/outputs/", lambda route: route.fulfill(status=500), times=1)
+    page.get_by_role("button", name="Send all 2 outputs").click()
+    toast = page.get_by_role("alert").filter(has_text="The server could not do this (500)")
+    expect(page.get_by_label("Output of get_weather")).to_have_value("typed with care")
+    toast.get_by_role("button", name="Try again").click()
+    expect_status(page, "Completed")
+    expect(page.locator("#toast")).to_be_empty()
+
+
+def test_somebody_who_may_no_longer_act_is_told_so(page: Page, api, watch):
+    watch.allow(403)
+    page.goto(start(api, tools=TOOLS))
+    told = "Your role in this project is reader. This needs the role operator."
+    page.route(
+        "**/outputs/",
+        lambda route: route.fulfill(status=403, content_type="text/plain", body=told),
+        times=1,
+    )
+    page.get_by_role("button", name="Send all 2 outputs").click()
+    expect(page.locator("#toast")).to_contain_text(f"{told} What you typed is kept.")
 
 
 def test_a_message_sent_after_the_session_ended_is_there_after_signing_in(page: Page, api):
@@ -148,7 +196,7 @@ def test_hostile_text_stays_text(page: Page, api):
     expect(page.get_by_role("table")).to_contain_text("onerror")
 
 
-def test_a_deleted_thread_is_told_and_its_page_kept(page: Page, api):
+def test_a_thread_that_the_admin_erases_stays_on_an_open_page(page: Page, api):
     url = start(api, model="text-2000x20")
     page.goto(url)
     expect(page.locator(".writing")).to_contain_text("w5")
@@ -161,9 +209,20 @@ def test_a_deleted_thread_is_told_and_its_page_kept(page: Page, api):
     admin.get_by_role("button", name="Cancel their runs first, and count again").click()
     admin.get_by_role("button", name="Erase", exact=True).click()
     expect(admin.get_by_text("It is done.")).to_be_visible(timeout=20_000)  # comes anew by itself
-    expect(page.locator("#pill")).to_have_text("Deleted")
+    # The run is cancelled and then erased: the page may learn of the first before the second.
+    expect(page.locator("#pill")).to_have_text(re.compile("^(Finished|Deleted)$"))
     expect(page.locator(".message")).to_contain_text("w5")
     assert api.get(f"/threads/{thread}").status_code == 404
+
+
+def test_a_thread_deleted_under_a_run_is_told_and_its_page_kept(page: Page, api):
+    url = start(api, model="text-2000x20")
+    page.goto(url)
+    expect(page.locator(".writing")).to_contain_text("w5")
+    api.delete(f"/threads/{url.split('/')[3]}").raise_for_status()
+    expect(page.locator("#pill")).to_have_text("Deleted")
+    expect(page.locator("#toast")).to_contain_text("What is shown is kept.")
+    expect(page.locator(".message")).to_contain_text("w5")
 
 
 def test_the_admin_erases_several_after_asking(page: Page, api):

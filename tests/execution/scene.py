@@ -149,8 +149,9 @@ class Scene:
 
     @asynccontextmanager
     async def working(
-        self, lease: float = 5.0, read_seconds: float = 60.0
+        self, lease: float = 60.0, read_seconds: float = 60.0
     ) -> AsyncIterator[Worker]:
+        """A worker. Its lease is long: no renewal under way undoes what a test does to it."""
         provider = OpenAICompatible(self.upstream.url, "key", read_seconds=read_seconds)
         worker = Worker(Upstreams(provider, Demo()), lease)
         await worker.start()

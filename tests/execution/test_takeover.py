@@ -29,7 +29,7 @@ from tests.execution.scene import (
     until,
 )
 from tests.factories import make_run
-from tests.upstream_script import HANG, call, text
+from tests.upstream_script import HANG, call, gate, text
 
 TEXT_TURN = f"{OPEN} message.delta*2 message.completed step.completed"
 LOST = "message.incomplete step.failed"
@@ -169,11 +169,12 @@ async def test_a_turn_that_was_committed_is_not_run_again(scene):
 
 async def test_a_lost_driver_that_wakes_up_writes_nothing(scene):
     """It held still past its lease; another finished the run meanwhile."""
+    late = [text("late ", delay=0.1)] * 50
     scene.upstream.play(
-        [text("w0 "), text("w1 "), text("late ", delay=0.3), HANG], [text("a"), text("b")]
+        [text("w0 "), text("w1 "), gate("late"), *late, HANG], [text("a"), text("b")]
     )
     run = await in_database(scene.create)
-    async with scene.working(lease=60) as sleeper, scene.working() as other:
+    async with scene.working() as sleeper, scene.working() as other:
         reader = Reader(run)
         driving = asyncio.create_task(drive(run.id, sleeper))
         await until(lambda: reader.deltas() == 2)
@@ -181,7 +182,8 @@ async def test_a_lost_driver_that_wakes_up_writes_nothing(scene):
         await drive(run.id, other)
         finished = await in_database(story, run)
         rows = await in_database(EventChunk.objects.filter(run=run).count)
-        await asyncio.wait_for(driving, 5)  # it notices by itself, at its next flush
+        scene.upstream.open("late")
+        await asyncio.wait_for(driving, 5)  # by itself, at the piece after its next flush
         assert await in_database(story, run) == finished
         assert await in_database(EventChunk.objects.filter(run=run).count) == rows
         await until(lambda: scene.upstream.requests[0].closed_at)

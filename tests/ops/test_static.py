@@ -53,7 +53,7 @@ def test_a_changed_file_is_collected_again(folder, monkeypatch):
 def test_own_scripts_are_made_smaller_and_vendored_ones_are_not(folder):
     static.collect()
     source = Path(static.settings.BASE_DIR, "static")
-    for name in ("console/live.js", "console/run.js"):
+    for name in ("console/basics.js", "console/live.js", "console/run.js"):
         found = served(folder, name).read_text()
         assert "//" not in re.sub(r"https?://", "", found)
         assert len(found) < len((source / name).read_text()) * 0.85
@@ -64,7 +64,7 @@ def test_own_scripts_are_made_smaller_and_vendored_ones_are_not(folder):
 def test_scripts_are_put_together(folder):
     static.collect()
     whole = served(folder, "console/run-page.js").read_text()
-    for name in ("live", "drafts", "keys", "attention", "run", "desk"):
+    for name in ("basics", "live", "drafts", "keys", "attention", "run", "desk"):
         assert served(folder, f"console/{name}.js").read_text() in whole
 
 
