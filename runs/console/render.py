@@ -67,7 +67,7 @@ def view_of(
     upto = events[-1].number if events else run.last_number
     steps = all_steps(project, run)
     listed = [step for step in steps if step.broke] if query.errors else steps
-    paging = Paging.of(len(listed), page_number(run, listed, query))
+    paging = Paging.of(len(listed), page_number(run, listed, query, live=bool(events)))
     shown = listed[paging.start : paging.end]
     on_page = {step.row.id for step in shown}
     going_on = [step for step in steps if step.ended_at is None and step.row.id not in on_page]
@@ -75,14 +75,15 @@ def view_of(
     return RunView(run, role, steps, warnings(run), query, paging, shown)
 
 
-def page_number(run: Run, listed: Sequence[StepView], query: RunQuery) -> int:
-    """The page of the list that is asked for: by its number, or by a step on it."""
+def page_number(run: Run, listed: Sequence[StepView], query: RunQuery, *, live: bool) -> int:
+    """The page of the list that is asked for: by its number, or by a step on it. Frames are for
+    a page that shows the end."""
     if query.page:
         return query.page
     for place, step in enumerate(listed):
         if step.row.id == query.step:
             return place // PAGE + 1
-    return 1 if run.status in TERMINAL else len(listed)
+    return 1 if run.status in TERMINAL and not live else len(listed)
 
 
 def only_deltas(events: Sequence[Event]) -> bool:

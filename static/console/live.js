@@ -15,6 +15,7 @@
   let lostEvent = 0;
   let line = null; // the connection of htmx's socket extension
   let paused = false;
+  let counting = null;
 
   function show(next) {
     state = next;
@@ -59,14 +60,13 @@
     const { reconnectDelay, reconnectMaxDelay } = line.config;
     const wait = line.attempt ? Math.min(reconnectDelay * 2 ** (line.attempt - 1), reconnectMaxDelay) : 0;
     $("#retry").dataset.at = Date.now() + wait;
-    countDown();
+    counting ??= setInterval(countDown, 1000);
   }
 
   function countDown() {
     const left = Math.ceil((Number($("#retry").dataset.at) - Date.now()) / 1000);
     say($("#retry"), left > 0 ? `Retry now (in ${left} s)` : "Retry now");
   }
-  setInterval(countDown, 1000);
 
   function lost() {
     if (!lostAt) [lostAt, lostEvent] = [Date.now(), cursor()];

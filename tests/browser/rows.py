@@ -6,14 +6,18 @@ Written by a process of its own into the database of a live server::
 """
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from runs.contract.status import RunStatus
 from runs.models import Run
 from runs.operations.access import default_project
 from tests.factories import make_call, make_message, make_run, make_step, make_thread
+
+#: 5 MiB as UTF-8, in lines of 64 bytes.
+LARGE = f"é {'a line ' * 8}, 64\n" * (5 * 1024 * 1024 // 64)
 
 
 def write() -> None:
@@ -37,6 +41,26 @@ def write_long() -> None:
     for n in range(500):
         step = make_step(run, "tool_calls")
         make_call(step, name="look_up", output="é" * 400_000 if n == 0 else f"output {n}")
+    print(f"/console/threads/{run.thread_id}/runs/{run.id}/")  # noqa: T201
+
+
+def write_huge() -> None:
+    """Write a run of 5,000 steps, three of which hold a word, the first with an output of 5 MiB,
+    and print the path of its page."""
+    run = new(RunStatus.COMPLETED)
+    with transaction.atomic():
+        for n in range(5000):
+            step = make_step(run, "tool_calls", turn=n + 1)
+            output = "needle" if n in (40, 700, 4900) else f"output {n}"
+            make_call(step, name="look_up", output=LARGE if n == 0 else output)
+    print(f"/console/threads/{run.thread_id}/runs/{run.id}/")  # noqa: T201
+
+
+def write_at(begun: str, ended: str) -> None:
+    """Write a run of one step that was done between these times, and print the path of its page."""
+    first, last = (datetime.fromisoformat(one) for one in (begun, ended))
+    run = new(RunStatus.COMPLETED, created_at=first, started_at=first, completed_at=last)
+    make_step(run, created_at=first, completed_at=last)
     print(f"/console/threads/{run.thread_id}/runs/{run.id}/")  # noqa: T201
 
 

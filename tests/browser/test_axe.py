@@ -1,5 +1,6 @@
 """axe finds nothing to complain about: every page, both themes, phone and desktop."""
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +9,9 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from runs.console.urls import urlpatterns
 from tests.browser.axe import complaints, every_look, overflow
-from tests.browser.steps import TOOLS, create_run, expect_status, start
+from tests.browser.steps import TOOLS, create_run, expect_status, start, wait_for
 
 MARKDOWN = "#say **bold** `code` [a link](https://example.com)"
 
@@ -115,16 +117,70 @@ def test_the_admin(open_page: Page, urls: dict[str, str]):
     assert found + complaints(open_page) == []
 
 
+#: Routes that show no page of their own: forms, files, parts of pages, ways on.
+NO_PAGE = {
+    "export-runs", "views", "view", "runs-live", "preview-run", "go", "short", "delete-thread",
+    "add-message", "export", "step-text", "cancel", "rerun", "outputs", "fill-outputs",
+    "delete-assistant", "restore-assistant", "import-prices", "price", "revoke", "member",
+    "member-link", "choose-project", "logout", "theme", "output-schema",
+}  # fmt: skip
+#: Seen by test_signing_in_and_errors, and from a list of runs below.
+ELSEWHERE = {"enter", "login", "bulk"}
+
+
+@pytest.fixture(scope="module")
+def pages(live: Any, urls: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """The addresses of every page, by its route."""
+    with httpx.Client(base_url=live.base_url, headers=live.headers(), trust_env=False) as api:
+        run = wait_for(api, urls["Completed"], "completed")
+        path = run.removeprefix("/console").rstrip("/")
+        assistant = api.get(path).json()["assistant_id"]
+        step = api.get(f"{path}/steps").json()["data"][0]["id"]
+    ids = [url.rstrip("/").rpartition("/")[2] for url in (run, urls["Failed"])]
+    return {
+        "overview": ("/console/",),
+        "inbox": ("/console/inbox/",),
+        "runs": ("/console/runs/", "/console/runs/?status=expired", "/console/runs/?status=wrong"),
+        "new-run": ("/console/runs/new/", f"/console/runs/new/?from_run={ids[0]}"),
+        "compare": (f"/console/compare/?a={ids[0]}", f"/console/compare/?a={ids[0]}&b={ids[1]}"),
+        "threads": ("/console/threads/", "/console/threads/?q=nothing"),
+        "thread": tuple(urls[one].partition("runs/")[0] for one in ("Completed", "Running")),
+        "run": (f"{run}?view=compact", f"{run}?view=json", f"{run}?find=bold"),
+        "events": (f"{run}events/",),
+        "step": (f"{run}steps/{step}/",),
+        "run-code": (f"{run}code/",),
+        "assistants": ("/console/assistants/",),
+        "new-assistant": ("/console/assistants/new/",),
+        "assistant": (f"/console/assistants/{assistant}/",),
+        "assistant-versions": (f"/console/assistants/{assistant}/versions/",),
+        "output-schemas": ("/console/outputs/",),
+        "usage": ("/console/usage/",),
+        "prices": ("/console/prices/",),
+        "keys": ("/console/keys/",),
+        "members": ("/console/members/",),
+        "projects": ("/console/projects/",),
+        "settings": ("/console/settings/",),
+        "password": ("/console/password/",),
+    }
+
+
+def test_every_route_is_looked_at(pages: dict[str, tuple[str, ...]]):
+    assert {pattern.name for pattern in urlpatterns} == {*pages, *NO_PAGE, *ELSEWHERE}
+
+
 @every_look
-def test_lists_and_threads(open_page: Page, urls: dict[str, str]):
-    paths = ["/console/runs/", "/console/runs/?status=expired", "/console/threads/",
-             "/console/keys/", "/console/password/", "/console/runs/new/"]  # fmt: skip
-    paths += [urls[status].partition("runs/")[0] for status in ("Completed", "Running")]
+def test_every_page(open_page: Page, pages: dict[str, tuple[str, ...]], watch):
+    watch.allow(400)  # a filter that there is not
     found = []
-    for path in paths:
+    for path in itertools.chain.from_iterable(pages.values()):
         open_page.goto(path)
         found += complaints(open_page) + overflow(open_page)
-    assert found == []
+    open_page.goto("/console/runs/")
+    open_page.get_by_role("checkbox", name="Select run_").first.check()
+    found += complaints(open_page) + overflow(open_page)
+    open_page.get_by_role("button", name="Delete…").click()
+    expect(open_page.get_by_role("heading", level=1)).to_contain_text("Delete")
+    assert found + complaints(open_page) + overflow(open_page) == []
 
 
 @every_look

@@ -8,15 +8,25 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runs.console.render import view_of
+from runs.console.pages import Seat
+from runs.console.render import frames, view_of
 from runs.console.run_query import PAGE
 from runs.console.timeline import CallView
 from runs.console.waterfall import idle_gaps
 from runs.contract.roles import Role
 from runs.contract.status import RunStatus, StepStatus
 from runs.models import RunStep, ToolCall
-from tests.console.pages import says, url
-from tests.factories import make_call, make_message, make_run, make_step, make_thread, text_part
+from runs.wire.objects import run_object
+from tests.console.pages import partials, says, url
+from tests.factories import (
+    make_call,
+    make_events,
+    make_message,
+    make_run,
+    make_step,
+    make_thread,
+    text_part,
+)
 
 START = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
@@ -172,6 +182,14 @@ def test_new_steps_are_put_only_where_the_list_ends(operator, project, long_run)
     long_run.status = RunStatus.IN_PROGRESS
     long_run.save()
     assert len(view_of(project, long_run, Role.READER).shown) == 1
+
+
+def test_a_page_that_was_live_still_shows_the_end_once_the_run_has_ended(project, long_run):
+    rows = many(long_run, PAGE + 1)
+    events = make_events(long_run, ("thread.run.completed", run_object(long_run)))
+    (frame,) = frames(Seat(project, Role.READER), long_run.id, 0, events)
+    (steps,) = (inner for target, _, inner in partials(frame.text()) if target == "#steps")
+    assert [row.id for row in rows if row.id in steps] == [rows[-1].id]
 
 
 def test_finding_works_over_pages(operator, long_run):
