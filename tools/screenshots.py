@@ -220,7 +220,7 @@ def forms(studio: Studio) -> None:
     """The form for a new run, and the keys."""
     page = studio.page("/console/runs/new/")
     page.get_by_role("button", name=f"Use {DEMO}").click()
-    page.get_by_label("Message").fill("How is Oslo now?")
+    page.get_by_label("Message", exact=True).fill("How is Oslo now?")
     page.get_by_role("button", name="Use two sample functions").click()
     page.mouse.wheel(0, -2000)
     shoot(page, "new-run")

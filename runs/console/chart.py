@@ -8,6 +8,7 @@ from runs.console.text import count
 from runs.console.usage import Line
 
 WIDTH = 0.8  # of a bar, in its day
+Day = tuple[date, Line, list[int]]  # with the tokens of each series
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +31,29 @@ class Bar:
     parts: list[Part]
 
 
-def bars(days: Sequence[tuple[date, Line, list[int]]]) -> list[Bar]:
+def bars(days: Sequence[Day]) -> list[Bar]:
     """A bar for each day that has any tokens."""
-    peak = max((sum(tokens) for _, _, tokens in days), default=0)
+    highest = peak(days)
     width = 100 / len(days)
     made = []
     for place, (day, line, tokens) in enumerate(days):
         if line.total:
             words = f"{day}: {count(line.total)} tokens"
             x = percent((place + (1 - WIDTH) / 2) * width)
-            made.append(Bar(day, words, x, percent(width * WIDTH), stacked(tokens, peak)))
+            made.append(Bar(day, words, x, percent(width * WIDTH), stacked(tokens, highest)))
     return made
 
 
-def stacked(tokens: Sequence[int], peak: int) -> list[Part]:
+def peak(days: Sequence[Day]) -> int:
+    """The tokens of the highest bar, which is as high as the chart."""
+    return max((sum(tokens) for _, _, tokens in days), default=0)
+
+
+def stacked(tokens: Sequence[int], highest: int) -> list[Part]:
     """The parts of a bar, the first series at the bottom."""
     top, parts = 100.0, []
     for series, number in enumerate(tokens, start=1):
-        height = 100 * number / peak
+        height = 100 * number / highest
         top -= height
         if number:
             parts.append(Part(series, percent(max(top, 0.0)), percent(height)))

@@ -53,7 +53,9 @@ class RunForm(forms.Form):
         max_length=64, required=False, help_text="Leave empty to start a new thread."
     )
     on_active_run = WordField(
-        tuple(OnActiveRun), label="If the thread is busy", help_text="Runsite's own."
+        tuple(OnActiveRun),
+        label="If the thread is busy",
+        help_text="Runsite's own: the original API has no such parameter.",
     )
     instructions = TextField(
         3, help_text="Take the place of the assistant's instructions for this run."
@@ -94,9 +96,10 @@ class RunForm(forms.Form):
     max_completion_tokens = NumberField(label="Completion tokens at most")
     truncation = WordField(("auto", "last_messages"))
     last_messages = NumberField(help_text="For last_messages: how many.")
-    expires_in = NumberField(help_text="Seconds until the run expires. Runsite's own.")
+    expires_in = NumberField(help_text="Seconds until the run expires. Runsite's own, too.")
     action_expires_in = NumberField(
-        label="Wait for outputs", help_text="Seconds of each wait for tool outputs. Runsite's own."
+        label="Wait for outputs",
+        help_text="Seconds of each wait for tool outputs. Runsite's own, too.",
     )
 
     #: What the fields make: see clean.

@@ -7,7 +7,7 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from runs.console.chart import bars
+from runs.console.chart import bars, peak
 from runs.console.costs import money
 from runs.console.pages import ConsoleRequest, member_only, page
 from runs.console.usage import GROUPS, Report
@@ -29,6 +29,7 @@ def usage(request: ConsoleRequest, project: Project) -> HttpResponse:
     context = {
         "report": report,
         "bars": bars(report.by_day),
+        "peak": peak(report.by_day),
         "groupings": GROUPINGS,
         "grouping": GROUPINGS[report.by],
         "spans": SPANS,
