@@ -24,7 +24,7 @@ from runs.console.pages import Seat
 from runs.console.run_query import PAGE, Paging, RunQuery
 from runs.console.steps import all_steps, fill_steps, message_text
 from runs.console.text import verbatim
-from runs.console.timeline import RunView, StepView
+from runs.console.timeline import RunView, StepView, slowest_of
 from runs.contract.events import (
     MESSAGE_DELTA,
     RUN_CREATED,
@@ -70,8 +70,10 @@ def view_of(
     paging = Paging.of(len(listed), page_number(run, listed, query, live=bool(events)))
     shown = listed[paging.start : paging.end]
     on_page = {step.row.id for step in shown}
-    going_on = [step for step in steps if step.ended_at is None and step.row.id not in on_page]
-    fill_steps(project, run, [*shown, *going_on], upto, events, query.step)
+    slowest = slowest_of(steps)  # the head of the page names it
+    told = [step for step in steps if step.ended_at is None or step is slowest]
+    others = [step for step in told if step.row.id not in on_page]
+    fill_steps(project, run, [*others, *shown], upto, events, query.step)
     return RunView(run, role, steps, warnings(run), query, paging, shown)
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from runs.console import costs, text, zones
+from runs.console import costs, failures, text, zones
 from runs.console.markdown import to_html
 from runs.console.shortcuts import GROUPS, Shortcut
 from runs.console.text import verbatim
@@ -40,6 +40,8 @@ register.filter("exact", zones.exact)
 register.filter("time_of_day", zones.time_of_day)
 register.filter("money", costs.money)
 register.filter("rate", costs.figure)
+register.filter("failure", failures.failure_of)
+register.filter("shortfall", failures.shortfall_of)
 
 
 @register.filter
@@ -208,15 +210,6 @@ def time_left(until: datetime) -> str:
 def call_place(step_id: str, index: int) -> str:
     """The element id of a call of a step."""
     return f"{step_id}-call-{index}"
-
-
-@register.simple_tag
-def explain_incomplete(run: Run) -> str:
-    """What a person can do about an incomplete run."""
-    reason = run.incomplete_reason or ""
-    if reason == "max_completion_tokens" and run.max_completion_tokens is None:
-        return text.UPSTREAM_LIMIT
-    return text.INCOMPLETE.get(reason, "The model stopped before it was done.")
 
 
 @register.simple_tag

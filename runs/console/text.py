@@ -34,16 +34,6 @@ STATUS_WORDS = {
     "expired": "Expired",
 }
 
-UPSTREAM_LIMIT = "The answer was cut at the upstream's own limit of tokens."
-
-INCOMPLETE = {
-    "max_completion_tokens": "The answer was cut at the run's max_completion_tokens. "
-    "Start a run with a higher limit to get more.",
-    "max_prompt_tokens": "The conversation does not fit into the run's max_prompt_tokens. "
-    "Start a run with a higher limit, or on a shorter thread.",
-    "content_filter": "The upstream's content filter stopped the answer.",
-}
-
 #: Why a message ends early, by its incomplete_reason.
 CUT = {
     "max_tokens": "the limit of tokens was reached",
@@ -51,14 +41,6 @@ CUT = {
     "run_cancelled": "the run was cancelled",
     "run_expired": "the run expired",
     "run_failed": "the run failed",
-}
-
-#: What to do about a step that failed, by the code of its error.
-REMEDIES = {
-    "rate_limit_exceeded": "The upstream asks for fewer requests. Run it again later, or raise "
-    "the limit there.",
-    "server_error": "The run's own error says more; the server's log has all of it, under the "
-    "run's id.",
 }
 
 #: The entry of the main navigation of each page that has its own name; runs for all others.

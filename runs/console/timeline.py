@@ -1,6 +1,7 @@
 """A run as its page shows it: what templates ask of it and of its steps."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -103,6 +104,12 @@ class StepView:
         return (self.ended_at - self.row.created_at).total_seconds() if self.ended_at else None
 
     @property
+    def waited(self) -> float | None:
+        """How many seconds its calls waited for their outputs; None before they were there."""
+        called, ended = self.row.called_at, self.ended_at
+        return (ended - called).total_seconds() if called and ended else None
+
+    @property
     def status(self) -> str:
         """The step's status, but in the words of its run where it waits for a person."""
         waits = not self.writes and self.row.status == StepStatus.IN_PROGRESS and self.stored
@@ -112,6 +119,11 @@ class StepView:
     def stored(self) -> bool:
         """Whether the calls are complete: the model has finished writing them."""
         return bool(self.calls) and all(call.id for call in self.calls)
+
+
+def slowest_of(steps: Iterable[StepView]) -> StepView | None:
+    """The step whose calls waited longest for their outputs."""
+    return max((step for step in steps if step.waited), key=lambda s: s.waited or 0, default=None)
 
 
 @dataclass
@@ -126,6 +138,11 @@ class RunView:
     paging: Paging = field(default_factory=Paging)
     #: The steps on the page.
     shown: list[StepView] = field(default_factory=list)
+
+    @cached_property
+    def slowest(self) -> StepView | None:
+        """The step whose calls waited longest for their outputs."""
+        return slowest_of(self.steps)
 
     @cached_property
     def address(self) -> str:

@@ -29,6 +29,7 @@ def write() -> None:
         "Cancelled": with_text(RunStatus.CANCELLED, "run_cancelled"),
         "Expired": with_text(RunStatus.EXPIRED, "run_expired"),
         "Interrupted": with_text(RunStatus.COMPLETED, "run_failed", interrupted=True),
+        "Answered": answered(),
         "Broken": new(RunStatus.COMPLETED, tools=[{}]),
     }
     paths = {name: f"/console/threads/{run.thread_id}/runs/{run.id}/" for name, run in made.items()}
@@ -70,6 +71,14 @@ def new(status: RunStatus, **columns: object) -> Run:
     make_message(thread, "How is Oslo?")
     expires = timezone.now() + timedelta(hours=2)
     return make_run(thread, status, **{"expires_at": expires, **columns})
+
+
+def answered() -> Run:
+    """A run whose call, with an argument that no line can break, was waited for."""
+    run = new(RunStatus.COMPLETED)
+    step = make_step(run, "tool_calls", called_at=timezone.now() - timedelta(seconds=3))
+    make_call(step, name="look_up", arguments=json.dumps({"q": "x" * 99}), output="found")
+    return run
 
 
 def with_text(status: RunStatus, reason: str, *, interrupted: bool = False) -> Run:

@@ -57,6 +57,9 @@ def test_runs_in_passing_states(open_page: Page, rows: dict[str, str]):
         found += complaints(open_page) + overflow(open_page)
     open_page.goto(rows["Interrupted"])
     expect(open_page.get_by_text("Interrupted, run again")).to_be_visible()
+    found += complaints(open_page) + overflow(open_page)
+    open_page.goto(rows["Answered"])
+    expect(open_page.get_by_text("slowest look_up")).to_be_visible()
     assert found + complaints(open_page) + overflow(open_page) == []
 
 

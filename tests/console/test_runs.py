@@ -82,22 +82,6 @@ def test_a_run_that_was_let_in_shows_the_message_it_answers(operator, project):
     assert "The second question" in operator.get(url(run)).content.decode()
 
 
-def test_a_failed_run_says_why(operator, project):
-    run = make_run(
-        make_thread(project),
-        RunStatus.FAILED,
-        last_error={"code": "rate_limit_exceeded", "message": "Slow down <b>now</b>."},
-    )
-    assert "rate_limit_exceeded Slow down <b>now</b>." in says(operator.get(url(run)))
-
-
-def test_an_incomplete_run_says_what_to_do(operator, project):
-    run = make_run(make_thread(project), RunStatus.INCOMPLETE, max_completion_tokens=9)
-    assert "Start a run with a higher limit" in says(operator.get(url(run)))
-    own = make_run(make_thread(project), RunStatus.INCOMPLETE)
-    assert "cut at the upstream's own limit" in says(operator.get(url(own)))
-
-
 def test_a_message_that_was_cut_says_why(operator, project):
     run = make_run(make_thread(project), RunStatus.CANCELLED)
     message = make_message(

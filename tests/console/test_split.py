@@ -168,3 +168,15 @@ def test_the_page_says_it_in_words(operator, project):
     run = make_run(make_thread(project), "failed", created_at=START, started_at=at(1),
                    failed_at=at(4))  # fmt: skip
     assert "Queue 1.0 s 25 % Model wait 3.0 s 75 % Model 0 ms 0 %" in says(operator.get(url(run)))
+
+
+@pytest.mark.parametrize("asked", ["", "?errors=1"])
+def test_the_slowest_call_is_named(operator, project, asked):
+    """Also where its step is not on the page."""
+    run = make_run(make_thread(project), "completed", created_at=START, started_at=START,
+                   completed_at=at(9))  # fmt: skip
+    for name, called, ended in (("get_time", 1, 2), ("get_weather", 3, 7), ("get_sea", 8, 9)):
+        step = make_step(run, "tool_calls", created_at=at(called - 1), called_at=at(called),
+                         completed_at=at(ended))  # fmt: skip
+        make_call(step, name=name, output="x")
+    assert 'slowest get_weather "Oslo" 4.0 s' in says(operator.get(url(run, asked)))

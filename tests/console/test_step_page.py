@@ -36,13 +36,6 @@ def test_a_step_has_its_times_its_attempt_and_neighbours(operator, run):
     assert "attempt 1, interrupted" in says(operator.get(url(run, f"steps/{lost.id}/")))
 
 
-def test_a_failed_step_says_what_to_do(operator, run):
-    error = {"code": "rate_limit_exceeded", "message": "Slow <b>down</b>."}
-    step = make_step(run, status="failed", last_error=error)
-    said = says(operator.get(url(run, f"steps/{step.id}/")))
-    assert "rate_limit_exceeded Slow <b>down</b>. The upstream asks for fewer requests." in said
-
-
 @pytest.mark.parametrize("tail", ["step_x/", "0/", "9/", "%00/", "1/x/", "1/output-1/"])
 def test_what_a_run_does_not_have(operator, run, tail):
     make_call(make_step(run, "tool_calls"), output="x")

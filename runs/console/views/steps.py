@@ -7,7 +7,6 @@ from django.views.decorators.http import require_GET
 from runs.console.pages import ConsoleRequest, member_only, page
 from runs.console.run_query import RunQuery
 from runs.console.steps import all_steps, fill_steps
-from runs.console.text import REMEDIES
 from runs.console.timeline import RunView, StepView
 from runs.console.views.run import find_run, short_link
 from runs.models import Project
@@ -35,7 +34,6 @@ def step(
         "after": steps[place + 1].row.id if place + 1 < len(steps) else "",
         "place": place + 1,
         "attempt": attempt(steps[:place], found),
-        "remedy": REMEDIES.get((found.row.last_error or {}).get("code", ""), ""),
         "wire": step_object(found.row, run),
     }
     return page(request, project, "console/step.html", context)
