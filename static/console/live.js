@@ -15,7 +15,6 @@
   let lostEvent = 0;
   let line = null; // the connection of htmx's socket extension
   let paused = false;
-  let counting = null;
 
   function show(next) {
     state = next;
@@ -60,13 +59,13 @@
     const { reconnectDelay, reconnectMaxDelay } = line.config;
     const wait = line.attempt ? Math.min(reconnectDelay * 2 ** (line.attempt - 1), reconnectMaxDelay) : 0;
     $("#retry").dataset.at = Date.now() + wait;
-    counting ??= setInterval(countDown, 1000);
   }
 
   function countDown() {
     const left = Math.ceil((Number($("#retry").dataset.at) - Date.now()) / 1000);
     say($("#retry"), left > 0 ? `Retry now (in ${left} s)` : "Retry now");
   }
+  setInterval(() => line && countDown(), 1000); // a run that had ended has no such button
 
   function lost() {
     if (!lostAt) [lostAt, lostEvent] = [Date.now(), cursor()];
@@ -195,7 +194,7 @@
 
   const unfollow = () => setFollow(false);
   addEventListener("wheel", (event) => { if (event.deltaY < 0) unfollow(); }, { passive: true });
-  addEventListener("keydown", (event) => { if (["PageUp", "ArrowUp", "Home"].includes(event.key)) unfollow(); });
+  addEventListener("keydown", (event) => { if (["PageUp", "ArrowUp", "Home", "Tab"].includes(event.key)) unfollow(); });
   addEventListener("touchmove", unfollow, { passive: true });
 
   document.addEventListener("click", (event) => {

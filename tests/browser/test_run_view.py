@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import TOOLS, expect_status, final_text, start
+from tests.browser.steps import TOOLS, expect_status, final_text, start, wait_for
 from tests.upstream_script import expected_text
 
 
@@ -112,6 +112,32 @@ def test_scrolling_up_stops_following_and_jump_to_end_goes_on(page: Page, api):
     jump.click()
     expect(page.locator("#follow")).to_have_attribute("aria-pressed", "true")
     expect(jump).to_be_hidden()
+
+
+def test_what_tab_leads_to_stays_in_sight(page: Page, api):
+    page.goto(start(api, model="text-900+text-3000x20"))
+    expect(page.locator(".writing")).to_contain_text("w899 ")
+    first = page.get_by_role("main").get_by_role("link", name="Runs")
+    expect(first).not_to_be_in_viewport()  # the end is followed
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(first).to_be_focused()
+    for _ in range(3):
+        at = page.locator("#cursor").inner_text()
+        expect(page.locator("#cursor")).not_to_have_text(at)
+    expect(first).to_be_in_viewport()
+    page.get_by_role("button", name="Jump to end").press("Enter")
+    expect(first).not_to_be_in_viewport()
+
+
+def test_the_page_of_an_ended_run_stays_quiet(page: Page, api):
+    url = wait_for(api, start(api, model="text-5"), "completed")
+    page.clock.install()
+    page.goto(url)
+    expect(page.locator("#pill")).to_have_text("Finished")
+    page.clock.run_for(5000)  # the watch fails on any error of its timers
 
 
 def test_a_long_run_fetches_what_is_opened(page: Page, long_run: str):
