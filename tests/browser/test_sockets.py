@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 from websockets.sync.client import connect
 
 from runs.contract.limits import SOCKETS
@@ -33,3 +33,27 @@ def test_a_page_past_the_bound_says_so(page: Page, api, live: LiveServer, signed
     expect(page.locator(".writing, .final, #steps").first).to_contain_text("w5 w6")
     expect(page.locator("#pill")).to_have_text("Finished", timeout=30_000)
     assert final_text(page) == expected_text("text-400x20")
+
+
+def test_a_page_goes_by_what_its_socket_was_closed_with(page: Page, api):
+    """4000, the server goes down: it is back at once. 4401, the session has ended: it asks to sign
+    in and does not try again."""
+    sockets: list[WebSocketRoute] = []
+
+    def through(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page.route_web_socket("**/console/ws/runs/**", through)
+    page.goto(start(api, model="text-2000x20"))
+    pill = page.locator("#pill")
+    expect(pill).to_have_text("Live")
+    sockets[0].close(code=4000)
+    expect(pill).to_have_text("Reconnecting…")
+    expect(pill).to_have_text("Live")
+    assert len(sockets) == 2
+    sockets[1].close(code=4401)
+    expect(pill).to_have_text("Sign in again")
+    page.wait_for_timeout(3000)  # longer than the pauses between the first tries
+    assert len(sockets) == 2
+    expect(pill).to_have_text("Sign in again")
