@@ -67,6 +67,17 @@ def test_cancelling_while_it_streams(page: Page, api):
     assert reload_count(page) == loads
 
 
+def test_cancelling_while_it_waits_for_outputs(page: Page, api):
+    page.goto(start(api, tools=TOOLS))
+    output = page.get_by_label("Output of get_weather")
+    output.fill("typed with care")
+    page.get_by_role("button", name="Cancel run").click()
+    expect_status(page, "Cancelled")
+    expect(output).to_have_value("typed with care")
+    expect(page.get_by_role("button", name="Send all 2 outputs")).to_be_disabled()
+    expect(page.get_by_text("The run is cancelled and takes no outputs.")).to_be_visible()
+
+
 def test_a_cut_connection_loses_and_doubles_nothing(new_context, proxy, watch, api):
     watch.allow_lost_connections()
     page = new_context(base_url=proxy.url).new_page()
@@ -126,6 +137,24 @@ def test_a_server_that_dies_is_caught_up(new_context, start_server, upstream, wa
         expect_status(page, "Completed")
         assert final_text(page) == stored_text(api, url) == expected_text("text-200x25")
         expect(page.get_by_text("Interrupted, run again")).to_be_visible()
+        assert reload_count(page) == loads
+
+
+def test_a_server_that_is_restarted_is_caught_up(new_context, start_server, upstream, watch):
+    watch.allow_lost_connections()
+    server = start_server(RUNSITE_UPSTREAM_URL=upstream.url)
+    page = new_context(base_url=server.url, storage_state=None).new_page()
+    page.goto(server.login_url)
+    page.wait_for_url("**/console/")
+    with httpx.Client(base_url=server.base_url, headers=server.headers()) as api:
+        url = start(api, model="text-200x25")
+        page.goto(url)
+        loads = reload_count(page)
+        expect(page.locator(".writing")).to_contain_text("w40 ")
+        server.stop()
+        server.start()
+        expect(page.locator("#pill")).to_have_text("Finished", timeout=30_000)
+        assert final_text(page) == stored_text(api, url) == expected_text("text-200x25")
         assert reload_count(page) == loads
 
 
