@@ -2,7 +2,7 @@ PYTHON ?= python3
 PY = .venv/bin/python
 BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 
-.PHONY: run setup local-model test test-fast fuzz check format lock
+.PHONY: run setup local-model test test-fast fuzz soak check format lock
 .SILENT:
 
 # Install what is missing, migrate, and serve on RUNSITE_HOST and RUNSITE_PORT.
@@ -22,6 +22,9 @@ test-fast: setup ; $(PY) -m pytest -q -n auto -m "not process and not browser an
 
 # Longer than any suite: schemathesis, hostile upstreams, random games. About half an hour.
 fuzz: setup ; $(PY) tools/fuzz.py
+
+# A run's page that is left open for three minutes; prints what it holds then.
+soak: setup ; RUNSITE_TEST_SOAK_SECONDS=180 $(PY) -m pytest -q -s tests/browser/test_long_open.py
 
 # Format, lint, import layers, types, system checks, missing migrations.
 check: setup ; $(PY) tools/check.py

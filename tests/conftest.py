@@ -17,11 +17,11 @@ from django.db import connection, connections
 
 from runs.models.database import close_threads
 from runs.providers.local_model import installed
+from tests.browser.chromium import CHROMIUM
 from tests.live import LiveServer
 
 ROOT = Path(__file__).resolve().parent
 REDIS = os.environ.get("RUNSITE_TEST_REDIS", "redis://127.0.0.1:6379/15")
-CHROMIUM = os.environ.get("RUNSITE_TEST_CHROMIUM", "/usr/bin/chromium")
 REQUIRED = {name for name in os.environ.get("RUNSITE_TEST_REQUIRE", "").split(",") if name}
 
 

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -121,6 +122,12 @@ class LiveServer:
         """The server's process id."""
         assert self.process is not None
         return self.process.pid
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that the server's process holds."""
+        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        return int(pages) * resource.getpagesize()
 
     @property
     def log(self) -> str:

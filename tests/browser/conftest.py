@@ -8,17 +8,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.browser.axe import SIZES
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.browser.proxy import Proxy
 from tests.browser.watch import Watch
-from tests.conftest import CHROMIUM
 from tests.live import LiveServer
 from tests.upstream import Upstream
 
 FAILED = pytest.StashKey[bool]()
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

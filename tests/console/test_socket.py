@@ -105,6 +105,18 @@ async def test_it_sends_what_happened_and_what_happens(page):
         assert text_of(second["content"]) == "now"
 
 
+async def test_text_that_comes_faster_than_a_screen_shows_it_is_gathered(page, monkeypatch):
+    monkeypatch.setattr(consumers, "GATHER_SECONDS", 0.5)
+    async with page.socket() as socket:
+        await in_database(page.say, "at once")
+        assert text_of(json.loads(await socket.receive_from(5))["content"]) == "at once"
+        for word in ("one ", "two ", "three"):
+            await in_database(page.say, word)
+        gathered = json.loads(await socket.receive_from(5))
+        assert (gathered["after"], gathered["number"]) == (1, 4)
+        assert text_of(gathered["content"]) == "one two three"
+
+
 async def test_it_goes_on_after_the_cursor(page):
     await in_database(page.say, "one", "two", "three")
     async with page.socket(after=2) as socket:

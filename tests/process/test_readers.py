@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import random
-import resource
 import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,18 +137,13 @@ async def stalled(api: Api, run: Wire) -> AsyncIterator[socket.socket]:
         yield reader
 
 
-def memory(pid: int) -> int:
-    """Bytes of memory that a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-
-
 async def test_stalled_readers_cost_nobody_anything(api: Api, upstream: Upstream) -> None:
     """Readers that take nothing of 8 MB each: others read on, memory stays bounded."""
     piece, pieces, readers = "x" * 4000, 2000, 24
     plan = [text(piece)] * pieces
     upstream.play(plan)
     assert await Reader(api).create(await api.prepare("huge"))  # the same without them
-    before = memory(api.server.pid)
+    before = api.server.memory
 
     upstream.play([text("begin"), gate("all here"), text("go"), *plan])
     run = await api.run("huge")
@@ -171,5 +164,5 @@ async def test_stalled_readers_cost_nobody_anything(api: Api, upstream: Upstream
             assert await beside
         assert await fast
         # Unbounded, each of them would hold all 8 MB, in several copies.
-        assert memory(api.server.pid) - before < readers * 5_500_000
+        assert api.server.memory - before < readers * 5_500_000
     assert "".join(event.delta for event in reader.deltas) == "begingo" + piece * pieces
