@@ -117,16 +117,16 @@ class PageConsumer(AsyncWebsocketConsumer):
         if time.monotonic() - self.checked_at < KEEP_ALIVE_SECONDS:
             return None
         self.checked_at = time.monotonic()
-        found = await in_database(self.seat_now, seat)
-        return SIGN_IN if found is None else None if found == seat else DRAIN
+        return await in_database(self.moved, seat)
 
-    def seat_now(self, seat: Seat) -> Seat | None:
-        """Where the session sits by now, in the same project; None if it may not read this."""
+    def moved(self, seat: Seat) -> int | None:
+        """The close code for a session that has ended, or that has another role in the project, or
+        none; else None."""
         user, _ = signed_in(self.scope)
         if not isinstance(user, User) or not user.is_active:
-            return None
+            return SIGN_IN
         role = role_in(seat.project, user)
-        return replace(seat, role=role) if role is not None else None
+        return GONE if role is None else None if role == seat.role else DRAIN
 
 
 class AttentionConsumer(PageConsumer):
@@ -146,9 +146,10 @@ class AttentionConsumer(PageConsumer):
             if (code := await self.no_longer(seat)) is not None:
                 return code
 
-    def seat_now(self, seat: Seat) -> Seat | None:
-        """Where the session sits by now, in whatever project."""
-        return admitted(self.scope, self.route)
+    def moved(self, seat: Seat) -> int | None:
+        """The same, in whatever project the session is by now."""
+        found = admitted(self.scope, self.route)
+        return SIGN_IN if found is None else None if found == seat else DRAIN
 
 
 class RunConsumer(PageConsumer):

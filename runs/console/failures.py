@@ -81,6 +81,8 @@ UPSTREAM_LIMIT = "The answer was cut at the upstream's own limit of tokens."
 def failure_of(error: dict[str, Any]) -> Failure:
     """The ``last_error`` of a run or step in plain words."""
     code, message = error["code"], error["message"]
+    if "insufficient_quota" in message:  # said as a limit of requests, but no waiting cures it
+        return Failure(code, message, *BY_MESSAGE["The upstream wants to be paid"])
     known = (words for start, words in BY_MESSAGE.items() if message.startswith(start))
     return Failure(code, message, *next(known, BY_CODE.get(code, UNKNOWN)))
 

@@ -64,6 +64,11 @@ class Part:
         """Lines of its text area."""
         return min(max(self.typed.count("\n") + 1, 3 if self.kind in ("list", "json") else 1), 12)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is in it."""
+        return not any(part.typed or part.null for part in self.walk())
+
     def walk(self) -> Iterator["Part"]:
         """Itself and all within it."""
         yield self
@@ -104,12 +109,13 @@ class Part:
         """An object: the base's with the fields' values in their places."""
         if base is None and self.nullable:  # it no longer says null
             base = ABSENT
-        empty = not any(part.typed or part.null for part in self.walk())
-        if empty and not isinstance(base, dict) and not (base is ABSENT and self.required):
+        if self.empty and not isinstance(base, dict) and not (base is ABSENT and self.required):
             return base
         made = dict(base) if isinstance(base, dict) else {}
         for part in self.parts:
             name = str(part.path[-1])
+            if part.empty and isinstance(base, dict) and name not in base:
+                continue  # left alone
             value = part.value(member(base, name))
             if value is ABSENT:
                 made.pop(name, None)

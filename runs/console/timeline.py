@@ -105,9 +105,9 @@ class StepView:
 
     @property
     def waited(self) -> float | None:
-        """How many seconds its calls waited for their outputs; None before they were there."""
-        called, ended = self.row.called_at, self.ended_at
-        return (ended - called).total_seconds() if called and ended else None
+        """How many seconds its calls waited for their outputs; None without them."""
+        called, answered = self.row.called_at, self.row.completed_at
+        return (answered - called).total_seconds() if called and answered else None
 
     @property
     def status(self) -> str:

@@ -5,7 +5,6 @@
   const badge = $("#inbox-count");
   if (!badge) return;
   const title = document.title;
-  const FINAL = [4401, 4403];
   let tries = 0;
 
   function show(waiting) {
@@ -22,11 +21,10 @@
       show(JSON.parse(event.data).waiting);
     });
     socket.addEventListener("close", (event) => {
-      if (event.code === 4401) { // whoever comes next must not read it; what was typed is a draft
+      if (event.code === 4401) { // whoever comes next must not read it
         $("main").hidden = true;
-        toast("Your session has ended.", signIn());
+        return toast("Your session has ended.", signIn());
       }
-      if (FINAL.includes(event.code)) return;
       tries += 1;
       setTimeout(connect, Math.min(500 * 2 ** tries, 15000) * (0.5 + Math.random() / 2));
     });

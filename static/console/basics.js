@@ -52,7 +52,11 @@
 
   function again({ detail: { ctx: { sourceElement } } }) {
     if (!sourceElement.matches("form")) return null;
-    return make("button", { type: "button", textContent: "Try again", onclick: () => sourceElement.requestSubmit() });
+    const onclick = () => {
+      $("#toast").replaceChildren();
+      $("[data-send]:not(:disabled)", sourceElement)?.click();
+    };
+    return make("button", { type: "button", textContent: "Try again", onclick });
   }
 
   function signIn() {
@@ -66,7 +70,8 @@
     if (code === 401) return toast("Your session has ended. What you typed is kept.", signIn());
     const told = headers.get("content-type")?.startsWith("text/plain") ? text : "This page is out of date: reload it and send it again.";
     const what = { 403: told, 404: "This no longer exists." }[code] ?? `The server could not do this (${code}).`;
-    toast(`${what} What you typed is kept. Request ${headers.get("x-request-id")}`, code >= 500 && again(event));
+    const id = headers.get("x-request-id");
+    toast(`${what} What you typed is kept.${id ? ` Request ${id}` : ""}`, code >= 500 && again(event));
   });
   document.addEventListener("htmx:error", (event) => {
     if (event.detail.ctx) toast("The server could not be reached. What you typed is kept.", again(event));

@@ -14,6 +14,7 @@
     asking = true;
     try {
       const response = await fetch(live.dataset.url, { headers: { "HX-Request": "true" } });
+      if (response.status === 401) live.setAttribute("aria-pressed", "false"); // and asks no more
       if (!response.ok) throw new Error(response.status);
       patch(new DOMParser().parseFromString(await response.text(), "text/html"));
       say("Live", "");

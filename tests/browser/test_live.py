@@ -119,6 +119,17 @@ def test_a_socket_extension_that_comes_late_still_connects(page: Page, api):
     expect_status(page, "Completed")
 
 
+def test_a_page_that_never_gets_a_socket_does_not_look_live(page: Page, api, watch):
+    watch.allow_lost_connections()
+    page.route("**/hx-ws*.js", lambda route: route.abort())
+    page.goto(start(api, tools=TOOLS))
+    expect(page.locator("#pill")).to_have_text("Not live")
+    total = page.locator("#run-head [data-since]")
+    before = total.inner_text()
+    page.wait_for_timeout(2500)  # two beats of its clocks
+    assert total.inner_text() == before
+
+
 def test_a_server_that_dies_is_caught_up(new_context, start_server, upstream, watch):
     watch.allow_lost_connections()
     server = start_server(RUNSITE_UPSTREAM_URL=upstream.url, RUNSITE_LEASE_SECONDS="1")

@@ -73,4 +73,3 @@ def test_a_page_that_stays_open_holds_no_more_than_it_shows(page: Page, api, ups
     assert after.nodes - before.nodes < EVENTS + 100  # each appends one; the time axis has some
     assert after.listeners <= before.listeners
     assert len(took) == len(WORDS) - EVENTS
-    assert statistics.median(took) <= 250  # 60 ms, of 95 %, where nothing else is going on

@@ -9,7 +9,13 @@ from websockets.sync.client import connect
 
 from tests.browser.steps import TOOLS, expect_status, start, wait_for
 
-ACTIONS = ("Cancel run", "Rerun", "Send all 2 outputs", "Add and run", "Revoke…", "Delete…")
+#: What an operator finds on which page.
+ACTIONS = {
+    "run": ("Cancel run", "Rerun", "Rerun with edits", "Send all 2 outputs"),
+    "thread": ("Add and run", "Delete…"),
+    "runs": ("New run",),
+    "assistants": ("New assistant",),
+}
 
 
 @pytest.fixture
@@ -26,23 +32,30 @@ def reader(page: Page, new_context, live) -> Iterator[BrowserContext]:
     first.wait_for_url("**/console/")
     first.close()
     yield context
+    page.goto("/console/projects/")
+    if page.get_by_role("button", name="Work in default").count():
+        page.get_by_role("button", name="Work in default").click()
     page.goto("/console/members/")
     page.get_by_role("row", name="ada").get_by_text("Change…").click()
     page.get_by_role("button", name="Remove “ada”").click()
 
 
-def test_a_reader_watches_and_finds_no_button(reader: BrowserContext, api, watch):
+def test_a_reader_watches_and_finds_no_button(reader: BrowserContext, page: Page, api, watch):
     watch.allow(403)
+    operator = page
     url = wait_for(api, start(api, tools=TOOLS), "requires_action")
     page = reader.new_page()
     page.goto(url)
     expect_status(page, "Needs input")
     expect(page.locator("#pill")).to_have_text("Live")
     expect(page.get_by_text("Answering them needs the role operator")).to_be_visible()
-    for path in (url, url.partition("runs/")[0], "/console/runs/", "/console/assistants/"):
+    places = (url, url.partition("runs/")[0], "/console/runs/", "/console/assistants/")
+    for path, actions in zip(places, ACTIONS.values(), strict=True):
         page.goto(path)
-        for action in ACTIONS:
-            expect(page.get_by_role("button", name=action, exact=True)).to_have_count(0)
+        operator.goto(path)
+        for action in actions:
+            expect(operator.get_by_text(action, exact=True)).to_be_visible()
+            expect(page.get_by_text(action, exact=True)).to_have_count(0)
     page.goto("/console/keys/")
     expect(page.get_by_role("heading", name="Not allowed")).to_be_visible()
     page.goto(url)
@@ -51,6 +64,7 @@ def test_a_reader_watches_and_finds_no_button(reader: BrowserContext, api, watch
         f"{url}cancel/", form={"csrfmiddlewaretoken": token}, headers={"Referer": page.url}
     )
     assert sent.status == 403
+    assert "needs the role operator" in sent.text()
     assert wait_for(api, url, "requires_action")  # nobody has cancelled it
 
 

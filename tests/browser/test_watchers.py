@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import statistics
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -58,23 +57,18 @@ def in_thread(work: Any) -> Any:
         return thread.submit(asyncio.run, work).result()
 
 
-def test_fifty_watchers_and_a_page_see_all_of_a_run(
-    crowd: Crowd, page: Page, api, upstream: Upstream
-):
+def test_fifty_watchers_and_a_page_see_all_of_a_run(crowd: Crowd, page: Page, api):
     words = [token(i) for i in range(400)]
     url, name = crowd.start(api, words, 0.02)
     page.goto(url)
     expect(page.locator("#pill")).to_have_text("Live")
     watchers = in_thread(crowd.watch(url, name))
-    sent_at = upstream.requests[-1].sent_at
     for watcher in watchers:
         assert watcher.code == 4001
         assert watcher.unbroken
         assert [number for number, _ in watcher.tokens] == list(range(len(words)))
     expect_status(page, "Completed")
     assert final_text(page) == stored_text(api, url) == "".join(words)
-    took = [at - sent_at[number] for watcher in watchers for number, at in watcher.tokens]
-    assert statistics.median(took) <= 0.25  # 150 ms, of 95 %, where nothing else is going on
 
 
 def test_watchers_who_have_left_take_no_memory(crowd: Crowd, api, live: LiveServer):

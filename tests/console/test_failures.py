@@ -25,9 +25,9 @@ def lost(error: httpx.TransportError, *, answering: bool = False) -> UpstreamErr
     return faults.fault_of_transport(error, answering=answering, read_seconds=9, secrets=())
 
 
-def answered(status: int) -> UpstreamError:
+def answered(status: int, words: str = "") -> UpstreamError:
     """The fault of an answer that is none."""
-    return faults.fault_of_status(status, "", {}, (), "a-model")
+    return faults.fault_of_status(status, words, {}, (), "a-model")
 
 
 def heading(error: UpstreamError) -> str:
@@ -42,6 +42,7 @@ def heading(error: UpstreamError) -> str:
         (answered(402), "The model's server wants to be paid first"),
         (answered(404), "The model's server does not know the model"),
         (answered(429), "The model's server is limiting requests"),
+        (answered(429, "insufficient_quota"), "The model's server wants to be paid first"),
         (answered(302), "The model's server has another address"),
         (answered(503), "The model's server failed"),
         (answered(418), "The model gave no usable answer"),

@@ -106,12 +106,12 @@ async def test_it_sends_what_happened_and_what_happens(page):
 
 
 async def test_text_that_comes_faster_than_a_screen_shows_it_is_gathered(page, monkeypatch):
-    monkeypatch.setattr(consumers, "GATHER_SECONDS", 0.5)
+    monkeypatch.setattr(consumers, "GATHER_SECONDS", 2)
     async with page.socket() as socket:
         await in_database(page.say, "at once")
         assert text_of(json.loads(await socket.receive_from(5))["content"]) == "at once"
-        for word in ("one ", "two ", "three"):
-            await in_database(page.say, word)
+        await in_database(page.say, "one ", "two ")
+        await in_database(page.say, "three")
         gathered = json.loads(await socket.receive_from(5))
         assert (gathered["after"], gathered["number"]) == (1, 4)
         assert text_of(gathered["content"]) == "one two three"
@@ -224,7 +224,13 @@ async def test_another_role_ends_its_sockets_and_the_page_comes_back(page, monke
         await in_database(page.say, "unseen")
         output = await socket.receive_output(5)
         assert output == {"type": "websocket.close", "code": consumers.DRAIN}
-    await in_database(Member.objects.all().delete)
+    async with page.socket(after=2) as socket:
+        await in_database(page.say, "seen")
+        await socket.receive_from(5)
+        await in_database(Member.objects.all().delete)
+        await in_database(page.say, "unseen")
+        output = await socket.receive_output(5)
+        assert output == {"type": "websocket.close", "code": consumers.GONE}
     async with page.socket() as socket:
         assert await closing(socket) == consumers.SIGN_IN
 

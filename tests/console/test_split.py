@@ -179,4 +179,7 @@ def test_the_slowest_call_is_named(operator, project, asked):
         step = make_step(run, "tool_calls", created_at=at(called - 1), called_at=at(called),
                          completed_at=at(ended))  # fmt: skip
         make_call(step, name=name, output="x")
+    never = make_step(run, "tool_calls", status="expired", created_at=at(0), called_at=at(0),
+                      expired_at=at(9))  # fmt: skip
+    make_call(never, name="never_answered")
     assert 'slowest get_weather "Oslo" 4.0 s' in says(operator.get(url(run, asked)))
