@@ -18,7 +18,7 @@ local-model: ; $(BOOTSTRAP) local-model
 test: setup ; $(PY) tools/suite.py
 
 # What needs no process, no browser and no patience.
-test-fast: setup ; $(PY) -m pytest -q -n auto -m "not process and not browser and not sdk and not node and not services and not slow"
+test-fast: setup ; $(PY) -m pytest -q -n auto --dist=worksteal -m "not process and not browser and not sdk and not node and not services and not slow"
 
 # Longer than any suite: schemathesis, hostile upstreams, random games. About half an hour.
 fuzz: setup ; $(PY) tools/fuzz.py

@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
+from django.contrib.auth.management import create_permissions
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connection, connections
+from django.db.models.signals import post_migrate
 
 from runs.models.database import close_threads
 from runs.providers.local_model import installed
@@ -167,7 +170,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """After the last test, and before the test database is dropped, close the connections that
-    threads keep to it: our own threads, and the one in which sync views of async tests ran."""
+    threads keep to it: our own threads, and the one in which sync views of async tests ran.
+
+    A test that commits empties the tables when it ends. Django would then make all permissions
+    anew, which takes longer than most of these tests; a test that wants them makes them.
+    """
+    post_migrate.disconnect(dispatch_uid=f"{create_permissions.__module__}.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
     yield
     close_threads()
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from runs.contract.status import RunStatus
 from runs.events import log
 from runs.models import ApiKey, Assistant, Cleanup, Run, Thread
@@ -46,6 +48,7 @@ def test_what_can_be_done_to_an_object_stands_on_its_page(operator, project):
     assert 'class="verb"' not in operator.get(url(project)).content.decode()
 
 
+@pytest.mark.slow
 def test_many_at_once_need_their_number_typed(operator, project):
     runs = [make_run(make_thread(project)) for _ in range(101)]
     asked = act(operator, Run, "cancel", *runs, confirmed="yes")

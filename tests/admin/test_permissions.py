@@ -1,6 +1,8 @@
 """Who gets into the admin: superusers, and nobody else."""
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -18,7 +20,10 @@ def stranger(request, project):
     client = Client()
     if request.param != "nobody":
         user = User.objects.create_user("stranger", is_staff=request.param == "staff")
+        for app in apps.get_app_configs():
+            create_permissions(app, verbosity=0)
         user.user_permissions.set(Permission.objects.all())
+        assert user.has_perm("runs.delete_thread")
         client.force_login(user)
     return client
 

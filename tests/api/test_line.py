@@ -16,6 +16,8 @@ from tests.api.executing import MODEL, executing
 from tests.api.sse import Stream, names, readers_are
 from tests.factories import make_assistant, make_message, make_run, make_thread
 
+pytestmark = pytest.mark.slow
+
 MONTH = 2_592_000
 CREATED = ["run.created", "run.queued"]
 

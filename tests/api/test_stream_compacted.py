@@ -11,6 +11,8 @@ from tests.api.sse import DONE, Frame
 from tests.api.stories import ONE, OPEN, RESUME, START, WRITING, WRITTEN, scene_fixture
 from tests.upstream_script import text
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["scene_fixture"]
 
 

@@ -13,6 +13,8 @@ from tests.api.sse import Frame, Stream, one
 from tests.factories import WEATHER, make_assistant
 from tests.published import check, check_event, check_published
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_error_event():
     frame = one(error_frame().removesuffix("\n\n"))

@@ -35,6 +35,7 @@ def confirm(client, page):
     return client.post(PATH, {"filters": page.context["filters"]} | fields)
 
 
+@pytest.mark.slow
 def test_fifty_selected_runs_are_cancelled(operator, project):
     chosen, other = some(project, 50), some(project, 1)
     page = operator.post(PATH, {"verb": "cancel", "run": [run.id for run in chosen]})
@@ -82,6 +83,7 @@ def others(project, number):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", ["newest", "oldest"])
 def test_what_a_search_would_find_beyond_is_not_meant(operator, project, sort):
     first, last, beyond = more_than_a_search_reads(project, sort)
@@ -96,6 +98,7 @@ def test_what_a_search_would_find_beyond_is_not_meant(operator, project, sort):
     assert statuses([beyond]) == {"queued"}
 
 
+@pytest.mark.slow
 def test_runs_that_come_meanwhile_keep_a_search_from_nothing_that_is_meant(operator, project):
     first, last, _ = more_than_a_search_reads(project)
     page = operator.post(PATH, {"verb": "cancel", "all": "1", "filters": "q=needle"})
@@ -135,6 +138,7 @@ def test_runs_are_started_again_once(operator, project):
     assert again.count() == 2
 
 
+@pytest.mark.slow
 def test_many_are_done_in_parts(operator, project):
     chosen = some(project, bulk.AT_ONCE + 2)
     page = operator.post(PATH, {"verb": "cancel", "all": "1", "filters": ""})

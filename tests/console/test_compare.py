@@ -95,6 +95,7 @@ def test_long_texts_are_cut_and_counted():
     assert [line.sign for line in many.lines] == ["-"] * (LINES + 1) + ["+"]
 
 
+@pytest.mark.slow
 def test_five_hundred_steps(operator, project, django_assert_max_num_queries):
     a, b = run_with(project), run_with(project)
     for run in (a, b):

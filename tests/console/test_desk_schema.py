@@ -145,6 +145,7 @@ def test_the_form_keeps_what_only_json_can_hold(operator, run):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_evil_pattern_ends_in_words(operator, project):
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
     set_output_schema(project, "get_weather", schema)
@@ -211,6 +212,7 @@ def evil_desk(operator, project, calls, output):
     return run, fields
 
 
+@pytest.mark.slow
 def test_all_answers_are_checked_by_one_clock(operator, project):
     run, fields = evil_desk(operator, project, 8, json.dumps({"a": "a" * 60 + "b"}))
     began = time.monotonic()

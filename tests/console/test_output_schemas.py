@@ -133,6 +133,7 @@ def browser_sends(form: Any) -> dict[str, str]:
     return sent | {f"{part.name}~null": "1" for part in form.walk() if part.null}
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(schema=SCHEMAS, value=VALUES)
 def test_whatever_a_form_is_filled_with_comes_back(schema, value):

@@ -59,6 +59,7 @@ def test_every_route_is_in_the_table():
     assert OPEN.isdisjoint(NEEDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", [*Role, None])
 def test_each_role_gets_what_the_table_says(project, role):
     client = sign_in(project, role)

@@ -105,6 +105,7 @@ async def test_it_sends_what_happened_and_what_happens(page):
         assert text_of(second["content"]) == "now"
 
 
+@pytest.mark.slow
 async def test_text_that_comes_faster_than_a_screen_shows_it_is_gathered(page, monkeypatch):
     monkeypatch.setattr(consumers, "GATHER_SECONDS", 2)
     async with page.socket() as socket:

@@ -57,6 +57,7 @@ def run_views(draw) -> RunView:
     return RunView(run, Role.ADMIN, draw(st.lists(step_views(), max_size=6)), [])
 
 
+@pytest.mark.slow
 @given(run_views(), st.integers(0, 10**10))
 def test_the_parts_are_all_of_the_time_and_nothing_else(view, microseconds):
     now = START + timedelta(microseconds=microseconds)
@@ -68,6 +69,7 @@ def test_the_parts_are_all_of_the_time_and_nothing_else(view, microseconds):
     assert sum(part.grows for part in parts) == (0 if view.over else 1)
 
 
+@pytest.mark.slow
 @given(run_views(), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_what_passes_is_added_to_the_part_that_grows(view, first, more):
     """So a page that counts on from what it was sent shows what the server would show. It holds

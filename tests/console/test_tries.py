@@ -95,6 +95,7 @@ def test_somebody_who_is_in_cannot_end_the_count_of_another(admin):
     assert attempt(PAGES[0]).status_code == 429
 
 
+@pytest.mark.slow
 def test_names_cannot_be_tried_without_end_either(admin):
     codes = [attempt(PAGES[0], name=f"user {n}").status_code for n in range(31)]
     assert codes == [200] * 30 + [429]

@@ -164,6 +164,7 @@ def test_500_steps_take_little_work(operator, long_run):
     assert time.process_time() - before < 1.0  # 0.35 s, of the 1.5 s that a page may take at most
 
 
+@pytest.mark.slow
 def test_a_long_list_has_pages(operator, long_run):
     rows = many(long_run, 2 * PAGE + 3)
     assert shown(operator.get(url(long_run)), rows) == list(range(PAGE))
@@ -192,6 +193,7 @@ def test_a_page_that_was_live_still_shows_the_end_once_the_run_has_ended(project
     assert [row.id for row in rows if row.id in steps] == [rows[-1].id]
 
 
+@pytest.mark.slow
 def test_finding_works_over_pages(operator, long_run):
     rows = many(long_run, PAGE + 20)
     thread_message = make_message(

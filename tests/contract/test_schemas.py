@@ -96,6 +96,7 @@ def test_formats_and_words_that_we_do_not_know_are_not_checked():
     assert told({"format": "ipv4", "uniqueItems": True, "$id": "x"}, [1, 1]) == {}
 
 
+@pytest.mark.slow
 def test_an_evil_pattern_ends():
     began = time.monotonic()
     with pytest.raises(TooSlow):
@@ -109,6 +110,7 @@ def test_a_pattern_inside_a_choice_decides_it():
     assert told(schema, "ab") == {"": "This must be exactly one of the choices."}
 
 
+@pytest.mark.slow
 def test_a_large_value_under_a_large_schema_ends():
     schema = check_schema({"items": {"anyOf": [{"enum": list(range(CHOICES))}] * 10}})
     try:

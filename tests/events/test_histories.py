@@ -176,6 +176,7 @@ class History:
                     assert message not in completed, "not in the log, but part of an answer"
 
 
+@pytest.mark.slow
 async def test_random_histories(monkeypatch):
     monkeypatch.setattr(hub_module, "LOOK_SECONDS", 0.05)
     await asyncio.gather(*(History(seed).play() for seed in range(HISTORIES)))

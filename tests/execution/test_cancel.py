@@ -250,6 +250,7 @@ async def test_a_cancel_just_before_the_end_of_a_budget(scene, monkeypatch):
     assert await in_database(story, run) == f"{START} run.cancelling run.cancelled"
 
 
+@pytest.mark.slow
 async def test_cancels_at_any_moment_leave_every_run_sane(scene):
     """Each ends as cancelled or completed, with the text its readers saw."""
     async with scene.serving():

@@ -23,6 +23,7 @@ from tests.execution.scene import (
 )
 
 
+@pytest.mark.slow
 async def test_no_more_is_shown_past_a_lease_that_was_not_renewed(scene):
     run = await in_database(scene.create, "text-50x40")
     async with scene.working(lease=1.0) as worker:

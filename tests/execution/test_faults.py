@@ -21,6 +21,8 @@ from tests.upstream_script import (
     text,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def error(message, **more):
     return {"error": {"message": message, **more}}

@@ -27,6 +27,8 @@ from tests.execution.scene import (
 )
 from tests.upstream_script import HANG, gate, text
 
+pytestmark = pytest.mark.slow
+
 PAST = timedelta(seconds=1)
 TEXT = f"{START} {OPEN} message.delta*{{}} message.completed step.completed run.completed"
 

@@ -6,6 +6,8 @@ from runs.models import Message, RunStep
 from tests.execution.scene import START, TEXT_TURN, TOOLS, check_sane, data_of, story
 from tests.upstream_script import DROP, call, finish, text
 
+pytestmark = pytest.mark.slow
+
 CALL_TURN = f"{TOOLS} step.delta*3 run.requires_action"
 
 

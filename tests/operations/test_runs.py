@@ -157,6 +157,7 @@ def test_a_busy_thread_takes_no_message(thread, status):
         operations.add_message(thread, {"role": "user", "content": "x"})
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_of_fifty_creates_at_once_one_wins(thread, assistant, race):
     done = race(

@@ -44,6 +44,7 @@ def test_erase_by_id(project):
     assert Thread.objects.get() == stays
 
 
+@pytest.mark.slow
 def test_erase_a_project_keeps_what_is_busy(project):
     make_thread(project)
     busy = make_full_thread(project, RunStatus.REQUIRES_ACTION)

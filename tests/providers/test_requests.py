@@ -102,6 +102,7 @@ async def test_a_kept_connection_that_was_closed_is_replaced(upstream, provider)
     assert upstream.connections == 2
 
 
+@pytest.mark.slow
 async def test_many_turns_at_once(upstream, provider):
     turns = await asyncio.gather(*(ask(provider, "text-20x1") for _ in range(120)))
     assert {turn.text for turn in turns} == {expected_text("text-20")}
