@@ -55,16 +55,32 @@ def database_problems(config: dict[str, Any]) -> list[CheckMessage]:
 
 @register
 def engine_can_run(app_configs: Apps, **options: Any) -> list[CheckMessage]:
-    """The name of the distributed engine is fixed; the engine itself is not there yet."""
+    """Workers and serving processes share a PostgreSQL database, and Redis for what is live."""
     if settings.RUNSITE_ENGINE == "local":
         return []
-    return [
-        Error(
-            f"RUNSITE_ENGINE={settings.RUNSITE_ENGINE} is not built yet.",
-            hint="Leave it at local: runs are executed in the serving process.",
-            id="runsite.E006",
+    return engine_problems(settings.DATABASES["default"], settings.REDIS_URL)
+
+
+def engine_problems(database: dict[str, Any], redis_url: str | None) -> list[CheckMessage]:
+    """What several processes lack to share the work."""
+    found: list[CheckMessage] = []
+    if database["ENGINE"].endswith("sqlite3"):
+        found.append(
+            Error(
+                "RUNSITE_ENGINE=procrastinate needs PostgreSQL.",
+                hint="Set DATABASE_URL=postgresql://user:password@host/name.",
+                id="runsite.E006",
+            )
         )
-    ]
+    if not redis_url:
+        found.append(
+            Error(
+                "RUNSITE_ENGINE=procrastinate needs Redis between its processes.",
+                hint="Set REDIS_URL=redis://host:6379/0.",
+                id="runsite.E006",
+            )
+        )
+    return found
 
 
 @register

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,15 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
     return value
+
+
+def require(package: str, setting: str) -> None:
+    """Say what to install where a setting needs more than requirements/base.txt."""
+    if find_spec(package) is None:
+        raise ImproperlyConfigured(
+            f"{setting} needs {package}. Install it: pip install --require-hashes "
+            "-r requirements/scaled.txt"
+        )
 
 
 def database(data_dir: Path, pool: int) -> dict[str, Any]:

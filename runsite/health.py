@@ -89,11 +89,14 @@ async def ready(request: HttpRequest) -> JsonResponse:
     """200 or 503 with the state of each part; names only, no addresses or error texts."""
     required = dict(await health.database())
     required["draining"] = "fail" if process.current.draining else "ok"
-    required["executor"] = "ok" if engines.current().running else "fail"
+    engine = engines.current()
+    required["executor"] = "ok" if engine.running else "fail"
     optional: dict[str, str] = {}
     if settings.REDIS_URL:
         optional["redis"] = await redis_state()
-    if not settings.RUNSITE_UPSTREAM_URL:
+    if not engine.executing:
+        optional["workers"] = "degraded" if engine.unattended else "ok"
+    elif not settings.RUNSITE_UPSTREAM_URL:
         optional["model"] = "ok" if upstreams.local_model().alive else "degraded"
     failed = "fail" in required.values()
     degraded = "degraded" in optional.values()

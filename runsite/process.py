@@ -1,4 +1,4 @@
-"""What lives and dies with the serving process: the engine, and whether it is draining."""
+"""What lives and dies with the process: the engine, the relay, and whether it is draining."""
 
 import asyncio
 import contextvars
@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
+from runs.events.relay import relay
 from runs.execution import engines
 
 logger = logging.getLogger(__name__)
@@ -24,15 +25,26 @@ class Process:
         self.stopping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start the engine; waits for a start under way.
+        """Start what a serving process needs; waits for a start under way."""
+        await self._start(engines.current().start)
+
+    async def work(self) -> None:
+        """Start what a worker needs."""
+        await self._start(engines.current().work)
+
+    async def _start(self, engine: Callable[[], Awaitable[None]]) -> None:
+        """Start the relay and the engine, once.
 
         In a fresh context: a task that inherits a request's context inherits the thread
         of that request as well, and dies with it.
         """
         if self.starting is None:
-            self.starting = asyncio.create_task(
-                engines.current().start(), context=contextvars.Context()
-            )
+
+            async def begin() -> None:
+                await relay.start()
+                await engine()
+
+            self.starting = asyncio.create_task(begin(), context=contextvars.Context())
         await asyncio.shield(self.starting)
 
     async def stop(self, grace: float | None = None) -> None:
@@ -45,11 +57,12 @@ class Process:
         await asyncio.shield(self.stopping)
 
     async def stop_engine(self, grace: float | None) -> None:
-        """Stop the engine once its start is through."""
+        """Stop the engine once its start is through; the last events still reach others."""
         if self.starting is not None:
             with suppress(Exception):  # its failure was reported to whoever started it
                 await self.starting
         await engines.current().stop(settings.RUNSITE_DRAIN_SECONDS if grace is None else grace)
+        await relay.stop()
 
 
 current = Process()

@@ -6,6 +6,7 @@ Each variable ``RUNSITE_X`` is the Django setting ``RUNSITE_X``, and can be give
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from runs.contract import limits
 from runsite import __version__, environment
@@ -26,6 +27,7 @@ RUNSITE_UPSTREAM_CA_FILE = environment.text("RUNSITE_UPSTREAM_CA_FILE")
 RUNSITE_RUN_LIFETIME = environment.whole("RUNSITE_RUN_LIFETIME", 600, least=1)
 RUNSITE_ACTION_LIFETIME = environment.whole_or_none("RUNSITE_ACTION_LIFETIME", least=1)
 RUNSITE_LEASE_SECONDS = environment.whole("RUNSITE_LEASE_SECONDS", 5, least=1)
+RUNSITE_CONCURRENT_RUNS = environment.whole("RUNSITE_CONCURRENT_RUNS", 200, least=1)
 RUNSITE_STRICT_BETA = environment.switch("RUNSITE_STRICT_BETA", default=False)
 RUNSITE_ALLOWED_HOSTS = environment.names(
     "RUNSITE_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"]
@@ -67,6 +69,9 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "runs",
 ]
+if RUNSITE_ENGINE == "procrastinate":
+    environment.require("procrastinate", "RUNSITE_ENGINE=procrastinate")
+    INSTALLED_APPS.append("procrastinate.contrib.django")
 
 # The first four are native async. Those of Django are sync and would cost each API request
 # a thread hop apiece: the subclasses step aside outside the pages.
@@ -107,16 +112,17 @@ TEMPLATES = [
 DATABASES = {"default": environment.database(RUNSITE_DATA_DIR, RUNSITE_POOL_SIZE)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The in-memory layer reaches the readers of this process only. Redis: the pub/sub layer,
-# which has no bound at which it drops the newest message.
-CHANNEL_LAYERS = {
-    "default": {
+# Between processes: Redis, by the pub/sub layer, which has no bound at which it drops the
+# newest message. The sockets of pages have a layer because channels wants one for each: no
+# message goes through it, and they must open while Redis is away.
+IN_MEMORY = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": IN_MEMORY, "sockets": IN_MEMORY}
+if REDIS_URL:
+    environment.require("channels_redis", "REDIS_URL")
+    CHANNEL_LAYERS["default"] = {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL]},
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2}]},
     }
-    if REDIS_URL
-    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
-}
 
 # Of this process alone. Tries to sign in have a cache of their own, which nothing else fills.
 CACHES = {
@@ -212,5 +218,7 @@ LOGGING = {
         "httpcore": {"level": "WARNING"},
         "asyncio": {"level": "WARNING"},
         "markdown_it": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},  # two INFO lines for each job
+        "channels_redis": {"level": "CRITICAL"},  # the relay says once that Redis is away
     },
 }

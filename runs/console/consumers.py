@@ -61,6 +61,7 @@ open_sockets: Counter[int | None] = Counter()
 class PageConsumer(AsyncWebsocketConsumer):
     """A socket that only sends, for as long as its session may read it."""
 
+    channel_layer_alias = "sockets"
     route = ""  # its name in the table of roles
     sending: asyncio.Task[None] | None = None
     checked_at = 0.0

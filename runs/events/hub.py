@@ -1,5 +1,6 @@
 """Live events to the readers of this process.
 
+What other processes publish comes through :mod:`runs.events.relay`, which is told as well.
 A message from the hub is only ever a shortcut: it may be lost, doubled or late, and a
 reader that cannot chain it (``prev``) reads the log. Once a second the hub looks at the
 log for all runs that somebody reads, so the log alone is enough.
@@ -11,6 +12,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from django.db import Error, transaction
 
@@ -89,10 +91,23 @@ class Subscription:
         return pending, look
 
 
+class Outside(Protocol):
+    """The way to other processes."""
+
+    def send(self, run_id: str, events: Sequence[Event]) -> None:
+        """Tell the readers of other processes what happened. From any thread."""
+        ...
+
+    def readers_changed(self) -> None:
+        """Somebody has begun or ended to read a run here. From any thread."""
+        ...
+
+
 class Hub:
     """Who reads which run in this process."""
 
     def __init__(self) -> None:
+        self.outside: Outside | None = None
         self._lock = threading.Lock()
         self._readers: dict[str, set[Subscription]] = {}
         self._lookers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
@@ -102,7 +117,10 @@ class Hub:
         """Receive the live events of a run while inside the block."""
         subscription = Subscription(run_id, after)
         with self._lock:
-            self._readers.setdefault(run_id, set()).add(subscription)
+            readers = self._readers.setdefault(run_id, set())
+            readers.add(subscription)
+            if len(readers) == 1 and self.outside:
+                self.outside.readers_changed()
         self._start_looking()
         try:
             yield subscription
@@ -112,8 +130,16 @@ class Hub:
                 readers.discard(subscription)
                 if not readers:
                     del self._readers[run_id]
+                    if self.outside:
+                        self.outside.readers_changed()
 
     def publish(self, run_id: str, events: Sequence[Event]) -> None:
+        """Hand events to all who read the run, here or elsewhere. Callable from any thread."""
+        self.deliver(run_id, events)
+        if self.outside:
+            self.outside.send(run_id, events)
+
+    def deliver(self, run_id: str, events: Sequence[Event]) -> None:
         """Hand events to all who read the run here. Callable from any thread."""
         with self._lock:
             readers = tuple(self._readers.get(run_id, ()))
@@ -123,6 +149,18 @@ class Hub:
     def publish_on_commit(self, run_id: str, events: Sequence[Event]) -> None:
         """Hand events over once the caller's transaction is committed."""
         transaction.on_commit(lambda: self.publish(run_id, events))
+
+    def look(self, run_id: str) -> None:
+        """Have all who read the run here look at the log. Callable from any thread."""
+        with self._lock:
+            readers = tuple(self._readers.get(run_id, ()))
+        for reader in readers:
+            reader.look()
+
+    def reading(self) -> set[str]:
+        """The runs that are read here."""
+        with self._lock:
+            return set(self._readers)
 
     def readers(self) -> int:
         """How many readers there are now."""

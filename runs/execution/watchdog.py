@@ -27,10 +27,12 @@ FORGOTTEN = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one look found: runs to drive, and what it ended, with the events to deliver."""
+    """What one look found: runs to drive, what it ended, with the events to deliver, and runs
+    whose driver may not know yet that they are to be cancelled."""
 
     to_drive: list[str]
     expired: dict[str, list[Event]]
+    cancelling: list[str]
 
 
 def look(*, first: bool = False) -> Findings:
@@ -46,7 +48,9 @@ def look(*, first: bool = False) -> Findings:
         with suppress(StaleRun), transaction.atomic():
             line.move_up(str(thread_id))
     to_drive = drivable(at if first else at - FORGOTTEN, at).values_list("id", flat=True)
-    return Findings(list(to_drive[:AT_ONCE]), expired)
+    cancelling = Run.objects.filter(status=RunStatus.CANCELLING, lease_until__gte=at)
+    in_index = cancelling.filter(status__in=spelled(DRIVABLE_VALUES)).values_list("id", flat=True)
+    return Findings(list(to_drive[:AT_ONCE]), expired, list(in_index[:AT_ONCE]))
 
 
 def due(at: datetime) -> QuerySet[Run]:

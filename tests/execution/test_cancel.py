@@ -119,7 +119,7 @@ async def test_a_hint_that_comes_while_the_row_is_looked_at_counts(scene, long_l
         reader = Reader(run)
         await until(lambda: scene.upstream.requests)
         monkeypatch.setattr(commits, "standing", and_then_cancelled)
-        engine.worker.stop_run(run.id)
+        engine.executor.worker.stop_run(run.id)
         await reader.end()  # not at the next renewal of the lease, which never comes
     assert await in_database(story, run) == f"{START} run.cancelling run.cancelled"
 

@@ -73,7 +73,7 @@ async def test_deleting_the_thread_ends_driver_and_readers(scene, caplog):
         await until(lambda: reader.deltas() >= 5)
         await in_database(operations.delete_thread, scene.thread)
         await reader.end()
-        await until(lambda: not engine.worker.drivers)
+        await until(lambda: not engine.executor.worker.drivers)
         await until(lambda: scene.upstream.requests[0].closed_at)
     assert reader.names[-4:] == [
         "run.cancelling", "message.incomplete", "run.step.cancelled", "run.cancelled",

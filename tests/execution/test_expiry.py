@@ -65,7 +65,7 @@ async def test_a_run_expires_in_mid_stream(scene):
 def scene_drivers():
     from runs.execution import engines
 
-    return engines.current().worker.drivers
+    return engines.current().executor.worker.drivers
 
 
 def test_what_is_being_cancelled_does_not_expire(scene):

@@ -133,7 +133,7 @@ async def test_deleting_the_thread_tells_the_readers_of_the_line(scene):
         await in_database(operations.delete_thread, scene.thread)
         for reader in readers:
             await reader.end()
-        await until(lambda: not engine.worker.drivers)
+        await until(lambda: not engine.executor.worker.drivers)
     assert [reader.names[-1] for reader in readers] == ["run.cancelled"] * 3
     assert readers[1].names == ["run.created", "run.queued", "run.cancelled"]
     assert len(scene.upstream.requests) == 1

@@ -35,11 +35,12 @@ def test_a_database_must_suit_an_async_server(changes, found):
     assert ids(checks.database_problems(changes)) == found
 
 
-def test_the_distributed_engine_is_refused_until_it_is_there(settings):
-    settings.RUNSITE_ENGINE = "procrastinate"
-    (message,) = checks.engine_can_run(None)
-    assert message.id == "runsite.E006"
-    assert message.msg == "RUNSITE_ENGINE=procrastinate is not built yet."
+def test_the_distributed_engine_needs_postgresql_and_redis():
+    database, layer = checks.engine_problems(SQLITE, None)
+    assert (database.id, layer.id) == ("runsite.E006", "runsite.E006")
+    assert database.hint == "Set DATABASE_URL=postgresql://user:password@host/name."
+    assert layer.hint == "Set REDIS_URL=redis://host:6379/0."
+    assert checks.engine_problems(POSTGRES, "redis://127.0.0.1:6379/0") == []
 
 
 @pytest.mark.parametrize(

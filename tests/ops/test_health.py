@@ -10,10 +10,12 @@ from runsite import health, process
 
 
 class Engine:
-    """In the place of the engine: alive or not."""
+    """In the place of the engine: alive or not, and whether it executes runs itself."""
 
-    def __init__(self, *, running: bool):
+    def __init__(self, *, running: bool, executing: bool = True, unattended: bool = False):
         self.running = running
+        self.executing = executing
+        self.unattended = unattended
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +93,19 @@ async def test_a_model_that_is_not_there_is_only_degraded(settings, monkeypatch)
     assert status == 200
     assert body["status"] == "degraded"
     assert body["checks"]["model"] == "degraded"
+
+
+@pytest.mark.parametrize(("unattended", "state"), [(False, "ok"), (True, "degraded")])
+async def test_workers_that_are_all_gone_are_told_and_refuse_nothing(
+    settings, monkeypatch, unattended, state
+):
+    settings.RUNSITE_UPSTREAM_URL = None
+    engine = Engine(running=True, executing=False, unattended=unattended)
+    monkeypatch.setattr(engines, "current", lambda: engine)
+    status, body = await ready()
+    assert status == 200
+    assert body["status"] == body["checks"]["workers"] == state
+    assert "model" not in body["checks"]  # the workers have it
 
 
 async def test_the_schema_fits():

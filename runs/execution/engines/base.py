@@ -8,7 +8,17 @@ class Engine(Protocol):
 
     @property
     def running(self) -> bool:
-        """Whether this process executes runs, and its parts are alive."""
+        """Whether this process's part of the work is done: nothing of it has died."""
+        ...
+
+    @property
+    def executing(self) -> bool:
+        """Whether runs are executed in this process."""
+        ...
+
+    @property
+    def unattended(self) -> bool:
+        """Whether runs wait because nobody anywhere executes them, as far as is known."""
         ...
 
     def kick(self, run_id: str) -> None:
@@ -21,7 +31,11 @@ class Engine(Protocol):
         ...
 
     async def start(self) -> None:
-        """Begin to execute, on the running loop. Starting twice does nothing."""
+        """Begin what a serving process does, on the running loop. Starting twice does nothing."""
+        ...
+
+    async def work(self) -> None:
+        """Begin to execute runs in a process that does nothing else."""
         ...
 
     async def stop(self, grace: float) -> None:
