@@ -12,6 +12,10 @@ os.environ["RUNSITE_DATA_DIR"] = tempfile.mkdtemp(prefix="runsite-tests-")
 atexit.register(shutil.rmtree, os.environ["RUNSITE_DATA_DIR"], ignore_errors=True)
 os.environ["RUNSITE_UPSTREAM_URL"] = "http://127.0.0.1:9/v1"  # nobody answers there
 
+if os.environ.get("DATABASE_URL", "").startswith("postgres"):  # with the engine that is for it
+    os.environ["RUNSITE_ENGINE"] = "procrastinate"
+    os.environ["REDIS_URL"] = os.environ.get("RUNSITE_TEST_REDIS", "redis://127.0.0.1:6379/15")
+
 from runsite.settings import *  # noqa: E402, F403
 
 STATIC_ROOT.mkdir(exist_ok=True)  # noqa: F405

@@ -1,9 +1,9 @@
 """The whole test suite. Run by ``make test``.
 
 In three parts, each by several processes at once: on SQLite, in process and with real
-servers; then both SDKs and the browser; then what runs in process once more on PostgreSQL, with
-the tests that need PostgreSQL or Redis. What is not there is skipped, with a count and a reason,
-unless RUNSITE_TEST_REQUIRE names it.
+servers; then both SDKs and the browser; then what runs in process once more on PostgreSQL and
+with the engine of several processes, and the tests that need PostgreSQL or Redis. What is not
+there is skipped, with a count and a reason, unless RUNSITE_TEST_REQUIRE names it.
 """
 
 import fcntl

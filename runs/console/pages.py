@@ -22,6 +22,7 @@ from runs.console.attention import attention
 from runs.console.zones import UTC, zone_of
 from runs.contract.errors import Busy, NotFound
 from runs.contract.roles import NEEDS, Role
+from runs.execution import engines
 from runs.models import Project
 from runs.models.columns import M
 from runs.operations import projects_of, role_in
@@ -170,6 +171,7 @@ def page(
         "now": timezone.now(),
         "zone": timezone.get_current_timezone_name(),
         "attention": attention(project),
+        "unattended": engines.current().unattended,
     }
     return render(request, template, frame | (context or {}), status=status)
 

@@ -15,13 +15,13 @@ from runs.events.follow import follow
 from runs.events.log import Event
 from runs.execution import engines
 from runs.execution.drive import drive
-from runs.execution.engines.local import LocalEngine
 from runs.execution.upstreams import Upstreams
 from runs.execution.worker import Worker
 from runs.models import Message, Run, RunStep
 from runs.models.database import in_database, in_writer, writers
 from runs.providers.demo import Demo
 from runs.providers.openai_compatible import OpenAICompatible
+from tests.api.executing import executing
 from tests.factories import WEATHER, make_assistant, make_message, make_thread
 from tests.upstream import Upstream
 
@@ -162,15 +162,10 @@ class Scene:
             await worker.upstreams.aclose()
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[LocalEngine]:
+    async def serving(self) -> AsyncIterator[Any]:
         """The process's engine at work: what is created is driven, what is due is found."""
-        engine = engines.current()
-        assert isinstance(engine, LocalEngine)
-        await engine.start(Upstreams(OpenAICompatible(self.upstream.url, "key"), Demo()))
-        try:
-            yield engine
-        finally:
-            await engine.stop(0)
+        async with executing(OpenAICompatible(self.upstream.url, "key")):
+            yield engines.current()
 
     def drive(self, run: Run, **options: Any) -> Run:
         """Drive the run as far as it goes without help; its row afterwards."""
