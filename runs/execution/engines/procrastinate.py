@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, transaction
+from django.db import Error, OperationalError, transaction
 from procrastinate import App, exceptions
 from procrastinate.contrib.django import app as django_app
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
@@ -69,10 +69,19 @@ class ProcrastinateEngine:
         return self.watch is not None and all(part.alive for part in parts if part)
 
     def kick(self, run_id: str) -> None:
-        """Queue a job in the caller's transaction; one that waits already is enough."""
-        # A savepoint: the refusal must not spoil the caller's transaction.
-        with suppress(exceptions.AlreadyEnqueued), transaction.atomic():
-            self.task.configure(queueing_lock=lock_of(run_id)).defer(run_id=run_id)
+        """Queue a job in the caller's transaction; one that waits already is enough.
+
+        Raises:
+            OperationalError: the database is in trouble, told as Django tells it.
+        """
+        job = self.task.configure(queueing_lock=lock_of(run_id))
+        try:
+            with transaction.atomic():  # a refusal must not spoil the caller's transaction
+                job.defer(run_id=run_id)
+        except exceptions.AlreadyEnqueued:
+            pass
+        except exceptions.ConnectorException as fault:
+            raise OperationalError("A job could not be queued") from fault
 
     def signal_cancel(self, run_id: str) -> None:
         """Have the run's driver look at its row once the transaction is committed."""
