@@ -100,8 +100,7 @@ class LiveServer:
     def prepare(self) -> None:
         """Fill the data directory; on another database than SQLite, migrate that."""
         if self.settings.get("DATABASE_URL"):
-            settings = {"DATABASE_URL": self.settings["DATABASE_URL"]}
-            done = manage("migrate", "--verbosity=0", data_dir=self.data_dir, **settings)
+            done = self.manage("migrate", "--verbosity=0")
             assert done.returncode == 0, done.stderr
         else:
             shutil.copytree(template(), self.data_dir, dirs_exist_ok=True)
@@ -122,6 +121,11 @@ class LiveServer:
         """The server's process id."""
         assert self.process is not None
         return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives, paused or not."""
+        return self.process is not None and self.process.poll() is None
 
     @property
     def memory(self) -> int:
@@ -199,6 +203,14 @@ class LiveServer:
         assert self.process is not None
         self.process.kill()
         self.process.wait(STOP_SECONDS)
+
+    def pause(self) -> None:
+        """Freeze the process: it does nothing, and its connections stay open."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen process go on."""
+        self.signal(signal.SIGCONT)
 
     def restart(self) -> Self:
         """Start again on the same port and data."""
