@@ -12,6 +12,7 @@ from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.browser.proxy import Proxy
 from tests.browser.watch import Watch
 from tests.live import LiveServer
+from tests.serving import serving
 from tests.upstream import Upstream
 
 FAILED = pytest.StashKey[bool]()
@@ -48,7 +49,7 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def live(upstream: Upstream) -> Iterator[LiveServer]:
     """One server for the tests of a module."""
-    with LiveServer(RUNSITE_UPSTREAM_URL=upstream.url) as server:
+    with serving(RUNSITE_UPSTREAM_URL=upstream.url) as server:
         yield server
 
 

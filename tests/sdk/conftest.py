@@ -6,6 +6,7 @@ import pytest
 from openai import OpenAI
 
 from tests.live import LiveServer
+from tests.serving import serving
 from tests.upstream import Upstream
 
 #: These run in a pytest of their own: see test_python_ages.py.
@@ -22,7 +23,7 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="session")
 def live(upstream: Upstream) -> Iterator[LiveServer]:
     """A server process that all these tests share."""
-    with LiveServer(RUNSITE_UPSTREAM_URL=upstream.url) as live:
+    with serving(RUNSITE_UPSTREAM_URL=upstream.url) as live:
         yield live
 
 

@@ -7,7 +7,6 @@ that age of the SDK is installed; the youngest is the one of our own environment
 import json
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,14 +56,15 @@ def broken_run(live: LiveServer) -> str:
         stream = http.post("/threads/runs", json=body).text
     run = json.loads(re.findall(r"^data: ({.*)$", stream, re.MULTILINE)[-1])
     assert run["status"] == "completed"
-    with sqlite3.connect(live.data_dir / "runsite.sqlite3", timeout=30) as database:
-        changed = database.execute(
-            "UPDATE runs_eventchunk SET body = 'not a frame' || char(10, 10) WHERE run_id = ?"
-            " AND first_number = (SELECT max(first_number) FROM runs_eventchunk WHERE run_id = ?)",
-            (run["id"], run["id"]),
-        )
-        assert changed.rowcount == 1
-    database.close()
+    damage = (
+        "from runs.models import EventChunk\n"
+        f"chunks = EventChunk.objects.filter(run_id={run['id']!r}).order_by('first_number')\n"
+        "last = chunks.last()\n"
+        "last.body = 'not a frame' + chr(10) * 2\n"
+        "last.save()"
+    )
+    done = live.manage("shell", "--no-imports", "-c", damage)
+    assert done.returncode == 0, done.stderr
     return f"/threads/{run['thread_id']}/runs/{run['id']}"
 
 
