@@ -10,7 +10,7 @@ from runs import operations
 from runs.contract.errors import NotCancellable
 from runs.contract.status import RunStatus
 from runs.events import flush
-from runs.execution import commits
+from runs.execution import commits, watchdog
 from runs.execution.drive import drive
 from runs.models import Message, Run, RunStep
 from runs.models.database import in_database, writers
@@ -36,9 +36,11 @@ from tests.upstream_script import HANG, gate, status, text
 
 
 @pytest.fixture
-def long_leases(settings):
-    """No lease is renewed during the test: whoever learns of a cancel was told at once."""
+def long_leases(settings, monkeypatch):
+    """No lease is renewed during the test, and the watchdog has looked: whoever learns of a
+    cancel was told at once."""
     settings.RUNSITE_LEASE_SECONDS = 3600
+    monkeypatch.setattr(watchdog, "SECONDS", 3600)
 
 
 def cancel(run):
@@ -120,7 +122,21 @@ async def test_a_hint_that_comes_while_the_row_is_looked_at_counts(scene, long_l
         await until(lambda: scene.upstream.requests)
         monkeypatch.setattr(commits, "standing", and_then_cancelled)
         engine.executor.worker.stop_run(run.id)
-        await reader.end()  # not at the next renewal of the lease, which never comes
+        await reader.end()  # not at a renewal of the lease or a look of the watchdog: none comes
+    assert await in_database(story, run) == f"{START} run.cancelling run.cancelled"
+
+
+async def test_a_cancel_whose_hint_is_lost_is_found_by_the_watchdog(scene, settings, monkeypatch):
+    settings.RUNSITE_LEASE_SECONDS = 3600
+    scene.upstream.play([HANG])
+    async with scene.serving() as engine:
+        run = await in_database(scene.create)
+        reader = Reader(run)
+        await until(lambda: scene.upstream.requests)
+        monkeypatch.setattr(engine, "signal_cancel", lambda run_id: None)
+        await in_database(cancel, run)
+        await reader.end()
+        await until(lambda: scene.upstream.requests[0].closed_at)
     assert await in_database(story, run) == f"{START} run.cancelling run.cancelled"
 
 

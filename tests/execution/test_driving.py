@@ -21,6 +21,8 @@ from tests.execution.scene import (
     message_text,
     until,
 )
+from tests.factories import make_thread
+from tests.upstream_script import finish, gate, text
 
 
 @pytest.mark.slow
@@ -107,6 +109,26 @@ async def test_an_engine_gives_turns_their_grace(scene):
         await engine.stop(10)
         assert not engine.running
     assert (await later(run)).status == "completed"
+
+
+async def test_runs_beyond_the_bound_wait_for_room(scene, settings):
+    settings.RUNSITE_CONCURRENT_RUNS = 2
+    scene.upstream.play([gate("open"), text("Hi"), finish()], [gate("open"), text("Hi"), finish()])
+
+    def on_a_thread_of_its_own():
+        return scene.create(thread=make_thread(scene.project))
+
+    async with scene.serving():
+        runs = [await in_database(on_a_thread_of_its_own) for _ in range(3)]
+        await until(lambda: len(scene.upstream.requests) == 2)
+        await asyncio.sleep(0.2)  # ten looks of the watchdog
+        statuses = [(await later(run)).status for run in runs]
+        assert sorted(statuses) == ["in_progress", "in_progress", "queued"]
+        assert len(scene.upstream.requests) == 2
+        scene.upstream.open("open")
+        for run in runs:
+            while (await later(run)).status != "completed":
+                await asyncio.sleep(0.01)
 
 
 async def test_metadata_may_change_while_the_run_is_driven(scene):

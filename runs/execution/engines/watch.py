@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Watch:
-    """Looks every ``seconds``, from start to stop.
+    """Looks every ``seconds``, by default every ``watchdog.SECONDS``, from start to stop.
 
     ``hint`` is given the runs that nobody drives; ``stop_run`` each run whose driver, wherever
     it is, should look at its row.
@@ -25,11 +25,11 @@ class Watch:
         self,
         hint: Callable[[Sequence[str]], Awaitable[None]],
         stop_run: Callable[[str], None],
-        seconds: float = watchdog.SECONDS,
+        seconds: float | None = None,
     ):
         self.hint = hint
         self.stop_run = stop_run
-        self.seconds = seconds
+        self.seconds = watchdog.SECONDS if seconds is None else seconds
         self.task = asyncio.create_task(
             self._look_always(), name="watchdog", context=contextvars.Context()
         )
