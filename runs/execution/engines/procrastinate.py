@@ -136,7 +136,7 @@ class ProcrastinateEngine:
 
     async def _take_jobs(self) -> None:
         """Fetch and do jobs. Procrastinate's worker ends with the database: start it again."""
-        while True:
+        while not asked_to_end():
             try:
                 async with workers_app().open_async() as app, cleaning(app):
                     await app.run_worker_async(
@@ -152,7 +152,8 @@ class ProcrastinateEngine:
                     )
             except Exception:
                 logger.warning("No jobs can be fetched; trying again", exc_info=True)
-            await asyncio.sleep(RETRY_SECONDS)
+            if not asked_to_end():
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _hint(self, run_ids: Sequence[str]) -> None:
         """Queue jobs for runs that nobody drives, but for those that have one waiting."""
@@ -175,6 +176,13 @@ class ProcrastinateEngine:
             with suppress(Error):
                 self.unattended = not await in_database(workers)
             await asyncio.sleep(SERVING_SECONDS)
+
+
+def asked_to_end() -> bool:
+    """Whether the running task was cancelled. A call to the database may swallow that: psycopg's
+    pool takes it for a broken connection, and connects anew."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def lock_of(run_id: str) -> str:
@@ -202,7 +210,7 @@ async def forget_dead(app: App) -> None:
     """Remove the jobs that dead workers held, and those workers, again and again. The runs are
     found by their leases."""
     manager = app.job_manager
-    while True:
+    while not asked_to_end():
         try:
             for job in await manager.get_stalled_jobs(
                 queue=QUEUE, seconds_since_heartbeat=SILENCE.total_seconds()
@@ -212,7 +220,8 @@ async def forget_dead(app: App) -> None:
             await manager.prune_stalled_workers(SILENCE.total_seconds())
         except exceptions.ConnectorException:
             logger.warning("Jobs of dead workers could not be removed", exc_info=True)
-        await asyncio.sleep(CLEAN_SECONDS)
+        if not asked_to_end():
+            await asyncio.sleep(CLEAN_SECONDS)
 
 
 def workers_app() -> App:
