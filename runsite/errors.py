@@ -1,9 +1,12 @@
 """What is answered when no view could: JSON for programs, a page for people."""
 
+import sys
+
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from runs.contract.errors import ApiError, BadRequest, Internal, UnknownUrl
+from runs.contract.errors import ApiError, BadRequest, Busy, Internal, UnknownUrl
 from runsite.paths import is_api
 
 
@@ -12,7 +15,10 @@ def answer(request: HttpRequest, error: ApiError, template: str) -> HttpResponse
     if is_api(request.path):
         return JsonResponse(error.body(), status=error.status, headers=error.headers)
     context = {"message": error.message}
-    return render(request, template, context, status=error.status)
+    page = render(request, template, context, status=error.status)
+    for name, value in error.headers.items():
+        page.headers[name] = value
+    return page
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -40,5 +46,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: a defect here. The traceback is in the log under the request's id."""
+    """500: a defect here. The traceback is in the log under the request's id. 503: the database
+    could not take what stands before a view, such as looking for its session."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return answer(request, Busy(), "503.html")
     return answer(request, Internal(), "500.html")

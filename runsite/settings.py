@@ -35,6 +35,8 @@ RUNSITE_ALLOWED_HOSTS = environment.names(
 RUNSITE_TRUSTED_ORIGINS = environment.names("RUNSITE_TRUSTED_ORIGINS", [])
 RUNSITE_POOL_SIZE = environment.whole("RUNSITE_POOL_SIZE", 10, least=2)
 RUNSITE_DRAIN_SECONDS = environment.whole("RUNSITE_DRAIN_SECONDS", 10, least=0)
+RUNSITE_STREAMS = environment.whole("RUNSITE_STREAMS", 1000, least=1)
+RUNSITE_STREAMS_PER_KEY = environment.whole("RUNSITE_STREAMS_PER_KEY", 200, least=1)
 RUNSITE_LOG_LEVEL = environment.choice(
     "RUNSITE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
 )

@@ -3,11 +3,13 @@
 import json
 import logging
 import time
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from django.http import StreamingHttpResponse
 
+from runs.api.slots import Slot
 from runs.api.warnings import warning_headers
 from runs.contract import limits
 from runs.contract.errors import Internal
@@ -32,18 +34,31 @@ HEADERS = {
 
 
 def event_stream(
-    run: Run, key: ApiKey, *, after: int = 0, through_pauses: bool = False
+    run: Run, key: ApiKey, slot: Slot, *, after: int = 0, through_pauses: bool = False
 ) -> StreamingHttpResponse:
-    """The events of a run past ``after``, until it rests, as an answer."""
+    """The events of a run past ``after``, until it rests, as an answer. Gives ``slot`` back."""
     return StreamingHttpResponse(
-        frames(run.id, key, after=after, through_pauses=through_pauses),
+        Pieces(frames(run.id, key, slot, after=after, through_pauses=through_pauses), slot),
         content_type="text/event-stream; charset=utf-8",
         headers=HEADERS | warning_headers(run),
     )
 
 
+class Pieces:
+    """What is written to the reader, and how the answer gives its slot back if the reader left
+    before the first byte: nothing of ``frames`` is run then."""
+
+    def __init__(self, written: AsyncGenerator[str, None], slot: Slot):
+        self.written = written
+        self.close = slot.give_back  # Django calls it at the end of the request
+        weakref.finalize(written, slot.give_back).atexit = False  # unless sending broke
+
+    def __aiter__(self) -> AsyncGenerator[str, None]:
+        return self.written
+
+
 async def frames(
-    run_id: str, key: ApiKey, *, after: int, through_pauses: bool
+    run_id: str, key: ApiKey, slot: Slot, *, after: int, through_pauses: bool
 ) -> AsyncGenerator[str, None]:
     """What is written to the reader: all that is pending at once in one piece.
 
@@ -64,6 +79,8 @@ async def frames(
     except Exception:
         logger.exception("A stream broke", extra={"run_id": run_id})
         yield error_frame()
+    finally:
+        slot.give_back()
 
 
 def is_live(key: ApiKey) -> bool:

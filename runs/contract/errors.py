@@ -208,6 +208,23 @@ class KeyInUse(ApiError):
         )
 
 
+class TooManyStreams(ApiError):
+    """One more stream than may be open at once. Nothing was done."""
+
+    status = 429
+    type = "requests"
+
+    def __init__(
+        self,
+        message: str = "The server has as many streams open as it may. Try again in a moment.",
+    ):
+        super().__init__(
+            message,
+            code="rate_limit_exceeded",
+            headers={"retry-after": "1", "retry-after-ms": "1000"},
+        )
+
+
 class Busy(ApiError):
     """The server cannot take this now; the same request may succeed in a moment."""
 

@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import functools
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -19,11 +20,14 @@ from typing import ParamSpec, TypeVar
 from django.db import connection, connections
 from django.utils import timezone
 
+from runs.contract.errors import Busy
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 READER_THREADS = 4
 WRITER_THREADS = 4  # on PostgreSQL
+WAIT_SECONDS = 5.0  # of a request for a thread, as for a connection of the pool
 
 
 def on_sqlite() -> bool:
@@ -62,6 +66,23 @@ def in_unit(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 async def in_database(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run one database unit for a request, a stream or a socket."""
     return await _hop(readers(), functools.partial(in_unit, func, *args, **kwargs))
+
+
+async def in_request(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run one database unit of a request that somebody waits for.
+
+    Raises:
+        Busy: the database has so much to do, or answers so late, that its turn came after more
+            than ``WAIT_SECONDS``. Nothing was done.
+    """
+    until = time.monotonic() + WAIT_SECONDS
+
+    def in_time() -> T:
+        if time.monotonic() > until:
+            raise Busy
+        return func(*args, **kwargs)
+
+    return await in_database(in_time)
 
 
 async def in_writer(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

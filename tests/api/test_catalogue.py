@@ -237,6 +237,7 @@ def test_bodies_that_nobody_asked_for_are_not_read(api):
 # --- completeness ---
 
 IN_USE = "tests/services/test_idempotency.py::test_a_call_that_is_still_under_way_is_a_conflict"
+TOO_MANY = "tests/api/test_stream_bounds.py::test_one_more_stream_of_a_key_is_refused"
 #: Errors and codes that other modules produce, and where.
 ELSEWHERE: dict[type[ApiError] | str, str] = {
     errors.KeyReuse: "tests/api/test_idempotency.py::test_another_body_is_refused",
@@ -244,6 +245,8 @@ ELSEWHERE: dict[type[ApiError] | str, str] = {
     errors.KeyInUse: IN_USE,
     "idempotency_key_in_use": IN_USE,
     "host_not_allowed": "tests/ops/test_middleware.py::test_a_foreign_host_is_refused_everywhere",
+    errors.TooManyStreams: TOO_MANY,
+    "rate_limit_exceeded": TOO_MANY,
     errors.Internal: "tests/api/test_errors.py::test_a_defect_is_500_in_the_api_s_shape",
     errors.Busy: "tests/api/test_errors.py::test_a_busy_database_is_503",
     "server_busy": "tests/api/test_errors.py::test_a_busy_database_is_503",

@@ -30,7 +30,7 @@ DIFFERENCES: dict[str, dict[str, int]] = {
         r"answered \w+Event(<\S+>)?\.id exists no -> yes": 25,
     },
     "errors are described, each where it can come": {r"\w+ (4|5)\d\d no -> yes": 135},
-    "the server limits no rate": {r"\w+ 429 yes -> no": 23},
+    "only streams are bounded": {r"\w+ 429 yes -> no": 20},
     "the SDKs send it, unpublished": {r"sent getRun header X-Stainless-Poll-Helper .*": 1},
     "an absent body counts as {}": {r"sent modify\w+ required yes -> no": 4},
     "only the prose of the published file says so": {

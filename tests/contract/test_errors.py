@@ -57,6 +57,7 @@ def test_the_recorded_words(error, status, message):
 PASSING = {
     errors.Busy: {"retry-after": "1"},
     errors.KeyInUse: {"retry-after-ms": "500"},
+    errors.TooManyStreams: {"retry-after": "1", "retry-after-ms": "1000"},
 }
 
 

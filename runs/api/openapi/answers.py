@@ -11,6 +11,7 @@ from runs.contract.errors import (
     KeyInUse,
     NotFound,
     TooLarge,
+    TooManyStreams,
     WrongKey,
 )
 
@@ -36,13 +37,14 @@ CODES = (
     "invalid_api_key",
     "method_not_supported",
     "body_too_large",
+    "rate_limit_exceeded",
     "server_busy",
 )
 
 ERROR = closed(
     {
         "message": TEXT | {"description": "What is wrong, in a sentence."},
-        "type": word("invalid_request_error", "server_error"),
+        "type": word("invalid_request_error", "requests", "server_error"),
         "param": nullable(TEXT)
         | {"description": "The path to the place, such as `tools[0].function.name`."},
         "code": {
@@ -126,6 +128,10 @@ RESPONSES: dict[str, Schema] = {
     "TooLarge": error_response(
         f"The body is larger than {limits.BODY_BYTES} bytes.", TooLarge(limits.BODY_BYTES)
     ),
+    "TooManyStreams": error_response(
+        "As many streams are open as may be, for this key or in this process; nothing was done.",
+        TooManyStreams(),
+    ),
     "ServerError": error_response(
         "A defect of the server: its log has the traceback under the answer's `x-request-id`.",
         Internal(),
@@ -139,6 +145,7 @@ STATUS = {
     "404": "NotFound",
     "409": "KeyInUse",
     "413": "TooLarge",
+    "429": "TooManyStreams",
     "500": "ServerError",
     "503": "Busy",
 }

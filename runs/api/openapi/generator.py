@@ -125,6 +125,8 @@ def responses(method: str, path: str, operation: Operation) -> Schema:
         statuses.append("404")
     if method == "POST":
         statuses += ["409", "413"]
+    if operation.may_stream or operation.only_streams:
+        statuses.append("429")
     statuses += ["500", "503"]
     errors = {
         status: {"$ref": f"#/components/responses/{answers.STATUS[status]}"} for status in statuses

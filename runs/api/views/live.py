@@ -14,6 +14,7 @@ from runs.api.idempotency import headers_of, once
 from runs.api.lookups import run_of, thread_of
 from runs.api.pagination import checked
 from runs.api.requests import ApiRequest, async_view
+from runs.api.slots import kept_by_a_stream
 from runs.api.streaming import event_stream
 from runs.api.warnings import warning_headers
 from runs.contract import limits
@@ -25,7 +26,7 @@ from runs.inputs.bodies import validate
 from runs.inputs.fields import Choice
 from runs.inputs.serializers import CreateRun, CreateThreadAndRun, SubmitToolOutputs
 from runs.models import Run
-from runs.models.database import in_database
+from runs.models.database import in_request
 from runs.operations import Answer
 from runs.wire.objects import run_object
 
@@ -34,17 +35,34 @@ POLL_HELPER = "X-Stainless-Poll-Helper"
 #: Tells them how long to wait before the next one.
 POLL_AFTER = "openai-poll-after-ms"
 
+Admit = Callable[[], None]
+
 FOLLOW = Choice(("0", "1", "true", "false"))
 LARGEST_NUMBER = 2**63 - 1  # of an event: the width of the column
 
 
-async def begin(request: ApiRequest, work: Callable[[], Answer]) -> HttpResponseBase:
+async def begin(request: ApiRequest, work: Callable[[Admit], Answer]) -> HttpResponseBase:
     """Create a run or move it on; answer with it or with the stream of what follows, as the
-    call asks. A repeated call reads the stream from the same place as the first one."""
-    answer = await in_database(once, request, work)
-    if answer.run is None or not asks_for_stream(request):
-        return json_response(answer.wire, headers=headers_of(answer))
-    stream = event_stream(answer.run, request.key, after=answer.after)
+    call asks. A repeated call reads the stream from the same place as the first one.
+
+    ``work`` says when it has understood the call and is about to act: no earlier is a stream
+    counted, and no later is it refused.
+    """
+    with kept_by_a_stream() as slot:
+
+        def admit() -> None:
+            if asks_for_stream(request):
+                slot.take(request.key)
+
+        def unit() -> Answer:
+            answer = once(request, lambda: work(admit))
+            admit()  # a repeated call, which has not come to its work
+            return answer
+
+        answer = await in_request(unit)
+        if answer.run is None or not asks_for_stream(request):
+            return json_response(answer.wire, headers=headers_of(answer))
+        stream = event_stream(answer.run, request.key, slot, after=answer.after)
     for name, value in headers_of(answer).items():
         stream.headers[name] = value
     return stream
@@ -64,9 +82,10 @@ def run_answer(run: Run, after: int = 0) -> Answer:
 async def create_run(request: ApiRequest, thread_id: str) -> HttpResponseBase:
     """Start a run on a thread."""
 
-    def work() -> Answer:
+    def work(admit: Admit) -> Answer:
         thread = thread_of(request.project, thread_id)
         fields = validate(CreateRun, request.data)
+        admit()
         return run_answer(operations.create_run(thread, fields, request.key))
 
     return await begin(request, work)
@@ -76,9 +95,10 @@ async def create_run(request: ApiRequest, thread_id: str) -> HttpResponseBase:
 async def create_thread_and_run(request: ApiRequest) -> HttpResponseBase:
     """Create a thread and start a run on it."""
 
-    def work() -> Answer:
+    def work(admit: Admit) -> Answer:
         project = request.project
         fields = validate(CreateThreadAndRun, request.data)
+        admit()
         return run_answer(operations.create_thread_and_run(project, fields, request.key))
 
     return await begin(request, work)
@@ -88,9 +108,10 @@ async def create_thread_and_run(request: ApiRequest) -> HttpResponseBase:
 async def submit_tool_outputs(request: ApiRequest, thread_id: str, run_id: str) -> HttpResponseBase:
     """Answer the tool calls that a run waits for."""
 
-    def work() -> Answer:
+    def work(admit: Admit) -> Answer:
         run = run_of(request.project, thread_id, run_id)
         fields = validate(SubmitToolOutputs, request.data)
+        admit()
         taken = operations.submit_tool_outputs(run, fields["tool_outputs"], request.key)
         return run_answer(taken.run, taken.after)
 
@@ -106,13 +127,13 @@ async def retrieve_run(request: ApiRequest, thread_id: str, run_id: str) -> Http
 
     held = False
     with hub.subscribe(run_id) as live:  # before the first look: nothing falls between
-        run = await in_database(unit)
+        run = await in_request(unit)
         if request.headers.get(POLL_HELPER) == "true":
             deadline = time.monotonic() + limits.POLL_HOLD_SECONDS
             while run.status not in AT_REST and (left := deadline - time.monotonic()) > 0:
                 held = True
                 await hint(live, left)
-                run = await in_database(unit)
+                run = await in_request(unit)
     wait = limits.POLL_AFTER_HELD_MS if held else limits.POLL_AFTER_MS
     return json_response(run_object(run), headers={POLL_AFTER: str(wait), **warning_headers(run)})
 
@@ -130,12 +151,15 @@ async def hint(live: Subscription, seconds: float) -> None:
 async def attach(request: ApiRequest, thread_id: str, run_id: str) -> HttpResponseBase:
     """The events of a run, running or ended, from its beginning or past a cursor."""
 
-    def unit() -> tuple[Run, int]:
-        return run_of(request.project, thread_id, run_id), cursor(request)
+    def unit() -> tuple[Run, int, bool]:
+        run, after = run_of(request.project, thread_id, run_id), cursor(request)
+        follow = checked("follow", FOLLOW, request.query_params.get("follow") or "0")
+        slot.take(request.key)
+        return run, after, follow in ("1", "true")
 
-    run, after = await in_database(unit)
-    follow = checked("follow", FOLLOW, request.query_params.get("follow") or "0")
-    return event_stream(run, request.key, after=after, through_pauses=follow in ("1", "true"))
+    with kept_by_a_stream() as slot:
+        run, after, follow = await in_request(unit)
+        return event_stream(run, request.key, slot, after=after, through_pauses=follow)
 
 
 def cursor(request: ApiRequest) -> int:
