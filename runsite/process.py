@@ -12,6 +12,7 @@ from django.conf import settings
 
 from runs.events.relay import relay
 from runs.execution import engines
+from runsite import loop
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Process:
         if self.starting is None:
 
             async def begin() -> None:
+                loop.lag.start()
                 await relay.start()
                 await engine()
 
@@ -63,6 +65,7 @@ class Process:
                 await self.starting
         await engines.current().stop(settings.RUNSITE_DRAIN_SECONDS if grace is None else grace)
         await relay.stop()
+        loop.lag.stop()
 
 
 current = Process()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from runs.execution import engines
+from runsite import loop
 from runsite.process import Process
 
 
@@ -69,3 +70,14 @@ async def test_a_request_that_goes_away_does_not_take_the_start_with_it(engine):
     await asyncio.gather(request, return_exceptions=True)
     await process.start()
     assert engine.calls == ["start"]
+
+
+async def test_the_loop_is_watched_for_as_long(engine):
+    process = Process()
+    await process.start()
+    watching = loop.lag.watching
+    assert watching is not None
+    assert not watching.done()
+    await process.stop(0)
+    await asyncio.wait([watching], timeout=5)
+    assert watching.cancelled()
