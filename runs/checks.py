@@ -2,7 +2,9 @@
 
 import difflib
 import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
@@ -51,6 +53,48 @@ def database_problems(config: dict[str, Any]) -> list[CheckMessage]:
             )
         )
     return found
+
+
+#: Types in /proc/mounts of file systems that other machines may write to as well. Write-ahead
+#: logging shares memory through a file, which only processes of one machine can.
+NETWORK = {
+    "9p", "afs", "beegfs", "ceph", "cifs", "davfs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4",
+    "smb3", "smbfs", "sshfs", "s3fs", "rclone",
+}  # fmt: skip
+MOUNTS = Path("/proc/mounts")  # where there is none, nothing is known
+
+
+@register
+def database_file_is_on_a_local_disk(app_configs: Apps, **options: Any) -> list[CheckMessage]:
+    """SQLite's file is not on a network's."""
+    database = settings.DATABASES["default"]
+    if not database["ENGINE"].endswith("sqlite3") or not MOUNTS.exists():
+        return []
+    kind = file_system(Path(database["NAME"]), MOUNTS.read_text())
+    if kind.removeprefix("fuse.") not in NETWORK:
+        return []
+    return [
+        Error(
+            f"{database['NAME']} is on a network file system ({kind}), where SQLite's write-ahead "
+            "logging does not work: it would be damaged.",
+            hint="Put RUNSITE_DATA_DIR on a local disk, or use PostgreSQL (DATABASE_URL).",
+            id="runsite.E018",
+        )
+    ]
+
+
+def file_system(path: Path, mounts: str) -> str:
+    """The type of the file system that a path is on, by the text of ``/proc/mounts``."""
+    place, kind = Path(), ""
+    real = path.resolve()
+    for line in mounts.splitlines():
+        _, point, found, *_ = line.split(" ")
+        # Spaces and the like are written as octal numbers.
+        mounted = Path(re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), point))
+        # The later of two at one place lies above the other.
+        if real.is_relative_to(mounted) and len(mounted.parts) >= len(place.parts):
+            place, kind = mounted, found
+    return kind
 
 
 @register

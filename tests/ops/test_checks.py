@@ -32,7 +32,59 @@ RIGHT = {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode =
     ],
 )
 def test_a_database_must_suit_an_async_server(changes, found):
-    assert ids(checks.database_problems(changes)) == found
+    messages = checks.database_problems(changes)
+    assert ids(messages) == found
+    assert all("DATABASE_URL" in message.hint for message in messages)  # what to change
+
+
+MOUNTS = """\
+rootfs / rootfs rw 0 0
+/dev/vda1 / ext4 rw,relatime 0 0
+nas:/home /home nfs4 rw,vers=4.2 0 0
+/dev/vdb1 /home/me/local xfs rw 0 0
+//nas/share /mnt/the\\040share cifs rw 0 0
+me@host:/x /mnt/ssh fuse.sshfs rw 0 0
+C: /mnt/c 9p rw 0 0
+/dev/vdc1 /mnt/c ext4 rw 0 0
+/dev/fuse /mnt/fuse fuse.portal rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("/var/runsite", None),
+        ("/home/me/runsite", "nfs4"),
+        ("/home/me/local/runsite", None),
+        ("/home/me/locality", "nfs4"),
+        ("/mnt/the share/runsite", "cifs"),
+        ("/mnt/ssh", "fuse.sshfs"),
+        ("/mnt/c/runsite", None),  # another one lies above it
+        ("/mnt/fuse", None),
+    ],
+)
+def test_a_database_file_on_a_network_is_refused(settings, monkeypatch, tmp_path, place, kind):
+    monkeypatch.setattr(checks, "MOUNTS", tmp_path / "mounts")
+    config = {**SQLITE, "NAME": f"{place}/runsite.sqlite3"}
+    monkeypatch.setitem(settings.DATABASES, "default", config)
+    assert checks.database_file_is_on_a_local_disk(None) == []  # nothing is known
+    (tmp_path / "mounts").write_text(MOUNTS)
+    found = checks.database_file_is_on_a_local_disk(None)
+    assert ids(found) == (["runsite.E018"] if kind else [])
+    for message in found:
+        assert f"{place}/runsite.sqlite3 is on a network file system ({kind})" in message.msg
+        assert message.hint == (
+            "Put RUNSITE_DATA_DIR on a local disk, or use PostgreSQL (DATABASE_URL)."
+        )
+    monkeypatch.setitem(settings.DATABASES, "default", POSTGRES)
+    assert checks.database_file_is_on_a_local_disk(None) == []
+
+
+def test_a_link_to_a_network_is_followed(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").symlink_to("there")
+    mounts = f"/dev/vda1 / ext4 rw 0 0\nnas:/x {tmp_path}/there nfs rw 0 0\n"
+    assert checks.file_system(tmp_path / "here" / "runsite.sqlite3", mounts) == "nfs"
 
 
 def test_the_distributed_engine_needs_postgresql_and_redis():

@@ -90,7 +90,8 @@ def test_a_newer_schema_is_refused(server):
         ({"RUNSITE_HOST": "0.0.0.0"}, "set RUNSITE_ALLOWED_HOSTS"),  # noqa: S104 - refused
         ({"RUNSITE_ALLOWED_HOSTS": "*"}, "RUNSITE_ALLOWED_HOSTS must not be *"),
         ({"RUNSITE_API_KEY": "short"}, "RUNSITE_API_KEY must have 32 characters"),
-        ({"RUNSITE_ENGINE": "procrastinate"}, "RUNSITE_ENGINE=procrastinate is not built yet"),
+        ({"RUNSITE_ENGINE": "procrastinate"}, "Set DATABASE_URL=postgresql://"),
+        ({"RUNSITE_ENGINE": "procrastinate"}, "Set REDIS_URL=redis://"),
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path, settings, said):

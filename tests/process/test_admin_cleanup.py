@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 import httpx
 import pytest
 
+from tests.conftest import REDIS
 from tests.filled import FULL
 from tests.live import LiveServer, postgres_database
 from tests.process.client import Api, Reader, until
@@ -58,7 +59,7 @@ async def test_readers_in_another_server_are_told_of_the_cancel(upstream: Upstre
     """The server that erases has an engine and readers of its own."""
     with ExitStack() as stack:
         url = stack.enter_context(postgres_database(os.environ["DATABASE_URL"]))
-        settings = {"RUNSITE_UPSTREAM_URL": upstream.url, "DATABASE_URL": url}
+        settings = {"RUNSITE_UPSTREAM_URL": upstream.url, "DATABASE_URL": url, "REDIS_URL": REDIS}
         theirs, other = (stack.enter_context(LiveServer(**settings)) for _ in range(2))
         async with Api(other) as api:
             run = await api.run("text-2000x20")

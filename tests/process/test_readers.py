@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
 
+from tests.live import LiveServer
 from tests.process.client import Api, Reader, Wire, path_of, reading, text_of, until
 from tests.upstream import Upstream
 from tests.upstream_script import expected_text, gate, text
@@ -166,3 +168,59 @@ async def test_stalled_readers_cost_nobody_anything(api: Api, upstream: Upstream
         # Unbounded, each of them would hold all 8 MB, in several copies.
         assert api.server.memory - before < readers * 5_500_000
     assert "".join(event.delta for event in reader.deltas) == "begingo" + piece * pieces
+
+
+#: An ended run with 200 MB of events: 1600 rows of the largest kind. Prints it.
+LARGE_RUN = """
+import json
+from runs.events.log import Event
+from runs.models import EventChunk
+from runs.operations.access import default_project
+from tests.factories import make_run, make_thread
+run = make_run(make_thread(default_project()), "completed", last_number=51_200)
+data = json.dumps({"object": "thread.message.delta", "text": "x" * 3840})
+for row in range(0, 1600, 100):
+    EventChunk.objects.bulk_create(
+        EventChunk(
+            run=run, first_number=first, last_number=first + 31, epoch=run.epoch,
+            body="".join(
+                Event(number, number - 1, "thread.message.delta", data).frame()
+                for number in range(first, first + 32)
+            ),
+        )
+        for first in range(row * 32 + 1, (row + 100) * 32 + 1, 32)
+    )
+print(json.dumps({"id": run.id, "thread_id": run.thread_id}))
+"""
+
+
+async def test_a_reader_that_never_reads_costs_no_more_however_much_there_is(
+    mortal: Callable[..., Api],
+) -> None:
+    """Of 200 MB less than 10 are held for it. Somebody else reads all of it meanwhile, so that
+    the server has had the time to send it to both; what that costs is measured first."""
+    api = mortal()
+    run = json.loads(api.server.manage("shell", "--no-imports", "-c", LARGE_RUN).stdout)
+    alone = await most_memory(api.server, read_all(api, run))
+    async with stalled(api, run):
+        beside = await most_memory(api.server, read_all(api, run))
+    assert beside - alone < 10_000_000
+
+
+async def read_all(api: Api, run: Wire) -> None:
+    """Read a run's 200 MB."""
+    size = 0
+    async with api.http.stream("GET", path_of(run) + "/stream", timeout=60) as reply:
+        async for piece in reply.aiter_raw():
+            size += len(piece)
+    assert size > 200_000_000
+
+
+async def most_memory(server: LiveServer, work: Coroutine[Any, Any, None]) -> int:
+    """The most memory that a server holds while something goes on."""
+    most, task = 0, asyncio.create_task(work)
+    while not task.done():
+        most = max(most, server.memory)
+        await asyncio.sleep(0.01)
+    await task
+    return most

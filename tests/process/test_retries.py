@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.conftest import REDIS
 from tests.live import LiveServer, postgres_database
 from tests.process.client import Api, Reader, Wire, path_of
 from tests.upstream import Upstream
@@ -211,7 +212,7 @@ async def test_identical_creates_in_two_processes(upstream: Upstream) -> None:
     """What serialises them is the database, not the process."""
     with ExitStack() as stack:
         url = stack.enter_context(postgres_database(os.environ["DATABASE_URL"]))
-        settings = {"RUNSITE_UPSTREAM_URL": upstream.url, "DATABASE_URL": url}
+        settings = {"RUNSITE_UPSTREAM_URL": upstream.url, "DATABASE_URL": url, "REDIS_URL": REDIS}
         one, two = (stack.enter_context(LiveServer(**settings)) for _ in range(2))
         async with Api(one) as first, Api(two) as second:
             path, body = await prepare(first, "text-3")
@@ -227,7 +228,8 @@ async def test_a_crash_between_the_commit_and_the_answer(
     mortal: Callable[..., Api], database: dict[str, str]
 ) -> None:
     """``kill -9`` as soon as the row can be seen. The client knows nothing, and asks again."""
-    api = mortal(**database)
+    redis = {"REDIS_URL": REDIS} if database else {}
+    api = mortal(**database, **redis)
     for attempt in range(3):
         key = {"Idempotency-Key": f"attempt {attempt}"}
         path, body = await prepare(api, "text-40x10")

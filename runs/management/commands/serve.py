@@ -13,6 +13,7 @@ from django.db import connections
 
 from runs.contract.errors import ApiError
 from runs.execution.upstreams import upstreams
+from runs.management.alone import stay_alone
 from runs.management.schema import check_schema
 from runs.models import ApiKey
 from runs.operations import access, leftovers
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         listener = self.claim_port()
         self.check_configuration()
         check_schema()
+        alone = stay_alone()
         leftovers.repair(
             "unnoted"
         )  # of what the version before this one ended after the migrations
@@ -50,6 +52,8 @@ class Command(BaseCommand):
             drain=self.drain,
         )
         server.run()
+        if alone is not None:
+            alone.close()
         if server.failed:
             raise CommandError("Runsite could not be started; the reason is above.")
         self.tell("Stopped.")
