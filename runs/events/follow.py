@@ -1,8 +1,11 @@
 """The one way in which streams and the console read a run."""
 
+import logging
 import time
 from collections.abc import AsyncGenerator, Iterable
 from operator import attrgetter
+
+from django.db import Error
 
 from runs.contract.events import RUN_ENDS, RUN_REQUIRES_ACTION
 from runs.contract.limits import FLUSH_SECONDS, KEEP_ALIVE_SECONDS
@@ -15,6 +18,10 @@ from runs.models.database import in_database
 #: A deletion is seen in the database before it is told: half a second before, with 60 requests
 #: at once on two cores. In another process it is never told.
 LAST_WORDS_SECONDS = 2.0
+#: For so long a reader waits for a database that does not answer.
+OUTAGE_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
 
 
 async def follow(
@@ -66,11 +73,17 @@ class Reader:
         self.more = False  # it stopped at a full page
         self.pause = 0.0
         self.next_look = 0.0
+        self.failing_since: float | None = None  # the database, by the monotonic clock
 
     async def read_log(self) -> list[Event]:
         """Everything the log has past the cursor, page by page."""
         self.over = False
-        page = await in_database(log.read_after, self.live.run_id, self.live.cursor)
+        try:
+            page = await in_database(log.read_after, self.live.run_id, self.live.cursor)
+        except Error as fault:
+            self.look_later(fault)
+            return []
+        self.failing_since = None
         if page is None:
             # Deleted. What comes live is all there is: at best the run's last events.
             self.over = True
@@ -92,6 +105,20 @@ class Reader:
         self.pause = min(max(self.pause * 2, FLUSH_SECONDS / 2), LOOK_SECONDS)
         self.next_look = time.monotonic() + self.pause
         return page.events
+
+    def look_later(self, fault: Error) -> None:
+        """Outlive a restart of the database.
+
+        Raises:
+            Error: ``fault``, once this has lasted too long.
+        """
+        at = time.monotonic()
+        if self.failing_since is None:
+            logger.warning("The log could not be read; trying again", exc_info=fault)
+            self.failing_since = at
+        elif at - self.failing_since > OUTAGE_SECONDS:
+            raise fault
+        self.next_look = at + LOOK_SECONDS
 
     async def last_words(self, patience: float) -> None:
         """Hold the live events of a run that has just gone, waiting a moment for its end."""
@@ -133,13 +160,16 @@ class Reader:
                     self.held[event.prev] = event
 
     def must_look(self) -> bool:
-        """Whether a gap stands before what is held, and it is time to ask the log again."""
+        """Whether a gap stands before what is held, or the log could not be read, and it is time
+        to ask it again."""
         gap = bool(self.held) and self.live.cursor not in self.held
-        return gap and time.monotonic() >= self.next_look
+        failing = self.failing_since is not None
+        return (gap or failing) and time.monotonic() >= self.next_look
 
     def patience(self, beat: float) -> float:
-        """Seconds to wait for live events: less while a gap stands open."""
-        return max(self.next_look - time.monotonic(), 0.001) if self.held else beat
+        """Seconds to wait for live events: less while the log is to be asked again."""
+        soon = self.held or self.failing_since is not None
+        return max(self.next_look - time.monotonic(), 0.001) if soon else beat
 
     def finished(self, events: list[Event]) -> bool:
         """Whether the stream ends after ``events``."""

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from threading import Event as Flag
 
 import pytest
+from django.db import InterfaceError, OperationalError
 
 from runs import operations
 from runs.contract.status import RunStatus
@@ -17,6 +18,7 @@ from runs.models import RunStep
 from runs.models.database import in_database
 from tests.events.reading import (
     DELTA,
+    END,
     NEVER,
     PAUSE,
     SECONDS,
@@ -226,3 +228,42 @@ async def test_a_stream_of_a_cancelled_wait_ends():
     await in_database(operations.cancel_run, run)
     assert await reading == await in_database(told, run.id) == [1, 2]
     assert await in_database(RunStep.objects.get) is not None
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """A database that does not answer readers while its list is not empty."""
+    faults, read_after = [], log.read_after
+
+    def failing(*args):
+        if faults:
+            raise faults[0]
+        return read_after(*args)
+
+    monkeypatch.setattr(log, "read_after", failing)
+    return faults
+
+
+async def test_a_reader_outlives_a_database_that_is_away_for_a_while(broken):
+    run = await in_database(driven)
+    await in_database(say, run, 3)
+    broken.append(OperationalError("the server closed the connection unexpectedly"))
+    reading = Reading(run.id)
+    await asyncio.sleep(0.3)
+    assert reading.got == []
+    broken.clear()
+    await reading.has(1, 2, 3)
+    broken.append(InterfaceError("the connection is closed"))
+    await in_database(say, run, 2)
+    await in_database(rest, run, RunStatus.COMPLETED, END)
+    broken.clear()
+    await reading.end()
+    assert reading.got == list(range(1, 7))
+
+
+async def test_a_database_that_stays_away_ends_its_readers(broken, monkeypatch):
+    monkeypatch.setattr(follow_module, "OUTAGE_SECONDS", 0.2)
+    run = await in_database(driven)
+    broken.append(OperationalError("no route to host"))
+    with pytest.raises(OperationalError):
+        await asyncio.wait_for(numbers(run.id), 10)
