@@ -60,6 +60,8 @@ class Site:
     ``webs`` serve, ``workers`` drive runs; in a site of one process they are the same one.
     """
 
+    mode: str  # "embedded" or "scaled"
+
     def __init__(self, webs: list[LiveServer], workers: list[LiveServer]):
         self.webs = webs
         self.workers = workers
@@ -82,7 +84,7 @@ class Site:
         return self.apis[i]
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """The rows of a query on the site's database; ``%s`` stands for a value."""
+        """The rows of a statement on the site's database; ``%s`` stands for a value."""
         raise NotImplementedError
 
     def row(self, run: Wire) -> dict[str, Any]:
@@ -107,8 +109,6 @@ class Site:
             assert time.monotonic() < deadline, "nobody has claimed the run"
             await asyncio.sleep(0.01)
         return claims[-1][1]
-
-    holder_of = worker_of
 
     def others(self, worker: LiveServer) -> list[LiveServer]:
         """The workers but this one."""
@@ -137,6 +137,8 @@ class Site:
 class Embedded(Site):
     """One process with SQLite that does it all."""
 
+    mode = "embedded"
+
     def __init__(self, stack: ExitStack, **settings: str):
         server = LiveServer(**(DEFAULTS | settings))
         stack.callback(server.close)
@@ -145,7 +147,7 @@ class Embedded(Site):
         start_all([server])
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """The rows of a query on the file."""
+        """The rows of a statement on the file."""
         with closing(sqlite3.connect(self.database, timeout=10)) as connection:
             connection.row_factory = sqlite3.Row
             found = connection.execute(sql.replace("%s", "?"), values).fetchall()
@@ -160,6 +162,8 @@ class Cluster(Site):
         redis: by default a new one; ``cluster.redis.stop()`` and ``start()``.
         settings: of all processes, as environment variables.
     """
+
+    mode = "scaled"
 
     def __init__(
         self,
@@ -181,24 +185,41 @@ class Cluster(Site):
             **settings,
         }
         super().__init__([], [])
-        self.stack = stack
-        for _ in range(webs):
-            self.add(Web)
-        for _ in range(workers):
-            self.add(Worker)
+        self.webs = [Web(**self.settings) for _ in range(webs)]
+        self.workers = [Worker(**self.settings) for _ in range(workers)]
+        for process in self.processes:
+            stack.callback(process.close)
         start_all(self.processes)
 
-    def add(self, kind: type[Web], **settings: str) -> LiveServer:
-        """Another process, with settings of its own; not started yet."""
-        process = kind(**(self.settings | settings))
-        self.stack.callback(process.close)
-        (self.workers if issubclass(kind, Worker) else self.webs).append(process)
-        return process
-
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """The rows of a query on the database."""
+        """The rows of a statement on the database, if it has any."""
         with psycopg.connect(self.database, autocommit=True, row_factory=dict_row) as connection:
-            return connection.execute(sql.encode(), values or None).fetchall()
+            cursor = connection.execute(sql.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def jobs(self, run: Wire) -> list[dict[str, Any]]:
+        """The run's jobs that wait or are being done."""
+        return self.query("SELECT * FROM procrastinate_jobs WHERE args->>'run_id' = %s", run["id"])
+
+    @contextmanager
+    def holding(self, sql: str, *values: Any) -> Iterator[None]:
+        """Keep the locks that a statement takes while inside the block."""
+        with psycopg.connect(self.database) as connection:
+            connection.execute(sql.encode(), values or None)
+            yield
+            connection.rollback()
+
+    @contextmanager
+    def guest(self, kind: type[Web], **settings: str) -> Iterator[LiveServer]:
+        """One more process while inside the block, with settings of its own."""
+        process = kind(**(self.settings | settings))
+        processes = self.workers if issubclass(kind, Worker) else self.webs
+        processes.append(process)
+        try:
+            yield process.start()
+        finally:
+            processes.remove(process)
+            process.close()
 
     def heal(self) -> None:
         """Have Redis running first."""

@@ -1,0 +1,191 @@
+"""A worker is lost, or frozen, in the middle of a run: another one brings the run to its end."""
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from tests.chaos.cluster import LEASE_SECONDS, TAKEOVER_SECONDS, Cluster, Site, read_through
+from tests.process.client import Api, Reader, Seen, Wire, text_of, turns_asked, until
+from tests.process.test_kill import assert_lossless
+from tests.upstream import Upstream
+from tests.upstream_script import HANG, expected_text
+
+pytestmark = pytest.mark.process
+
+SCALED = pytest.mark.services
+
+
+async def assert_one_completed(api: Api, run: Wire, model: str, torn: int = 0) -> list[str]:
+    """The run has completed with one whole message and step, and so many interrupted ones;
+    returns the ids of the interrupted messages."""
+    assert (await api.retrieve(run))["status"] == "completed"
+    messages = await api.messages(run)
+    assert [message["status"] for message in messages] == [*["incomplete"] * torn, "completed"]
+    assert text_of(messages[-1]) == expected_text(model)
+    steps = await api.steps(run)
+    assert [step["status"] for step in steps] == [*["failed"] * torn, "completed"]
+    return [message["id"] for message in messages[:-1]]
+
+
+@SCALED
+async def test_another_worker_asks_the_model_again_before_anything_was_said(
+    cluster: Cluster, upstream: Upstream
+) -> None:
+    """8.1: ``kill -9`` between the claim and the first delta."""
+    api = cluster.api()
+    upstream.play([HANG])
+    run = await api.run("text-10", "nothing said yet")
+    reader = Reader(cluster.api(1), run)
+    reading = asyncio.create_task(reader.attach())
+    await until(lambda: turns_asked(upstream, "nothing said yet"))
+    worker = await cluster.worker_of(run)
+    worker.kill9()
+    killed_at = time.monotonic()
+    assert await reading
+    assert reader.seen[-1].at - killed_at < TAKEOVER_SECONDS
+    assert [claimer for _, claimer in cluster.claims(run)] == [worker, *cluster.others(worker)]
+    await assert_one_completed(api, run, "text-10")
+    assert_lossless(reader, await api.log(run))
+
+
+async def test_readers_see_each_event_once_when_a_worker_is_killed(
+    site: Site, upstream: Upstream
+) -> None:
+    """8.2: ``kill -9`` in mid-text, with readers on every web process. Where the worker does not
+    serve they stay attached; where it does they come back with the last number they saw."""
+    model = "text-80x30"
+    creator, api = site.api(), site.api(len(site.webs) - 1)
+    runs = [await creator.run(model, f"cut {site.mode} {i}") for i in range(6)]
+    readers = [Reader(api, run) for run in runs]
+    reading = [asyncio.create_task(read_through(reader)) for reader in readers]
+    await until(lambda: all(len(reader.deltas) >= 10 for reader in readers))
+    worker = await site.worker_of(runs[0])
+    cut = [run for run in runs if await site.worker_of(run) is worker]
+    worker.kill9()
+    await site.succeed(worker)
+    took = await asyncio.gather(*reading)
+    if site.others(worker):
+        assert took == [1] * len(readers)
+    for i, reader in enumerate(readers):
+        interrupted = runs[i] in cut
+        pause = max(later.at - event.at for event, later in pairs(reader))
+        assert pause < TAKEOVER_SECONDS
+        torn = await assert_one_completed(api, runs[i], model, int(interrupted))
+        assert_lossless(reader, await api.log(runs[i]), *torn)
+        assert len(turns_asked(upstream, f"cut {site.mode} {i}")[0]) == (2 if interrupted else 1)
+
+
+def pairs(reader: Reader) -> list[tuple[Seen, Seen]]:
+    """Each event with the one after it."""
+    return list(zip(reader.seen, reader.seen[1:], strict=False))
+
+
+@SCALED
+async def test_a_finished_answer_that_was_not_committed_is_asked_for_once_more(
+    cluster: Cluster, upstream: Upstream
+) -> None:
+    """8.3: ``kill -9`` after the upstream has finished, before the turn's commit. The run's row
+    is held from outside meanwhile."""
+    api = cluster.api()
+    run = await api.run("text-40x20", "not committed")
+    reader = Reader(api, run)
+    reading = asyncio.create_task(reader.attach())
+    await until(lambda: len(reader.deltas) >= 5)
+    worker = await cluster.worker_of(run)
+    with cluster.holding("SELECT 1 FROM runs_run WHERE id = %s FOR UPDATE", run["id"]):
+        (asked,) = turns_asked(upstream, "not committed")[0]
+        await until(lambda: asked.ended_at)
+        await asyncio.sleep(0.2)  # the driver has read it to its end
+        worker.kill9()
+    assert await reading
+    (torn,) = await assert_one_completed(api, run, "text-40x20", torn=1)
+    assert_lossless(reader, await api.log(run), torn)
+    assert len(turns_asked(upstream, "not committed")[0]) == 2
+
+
+@SCALED
+async def test_a_job_that_comes_again_after_its_run_has_ended_does_nothing(
+    cluster: Cluster, upstream: Upstream
+) -> None:
+    """8.4: ``kill -9`` right after the turn's commit, before the job is acknowledged: its row is
+    held from outside meanwhile. Then the job is put back into the queue."""
+    api = cluster.api()
+    run = await api.run("text-20x20", "not acknowledged")
+    worker = await cluster.worker_of(run)
+    (job,) = cluster.jobs(run)
+    assert job["status"] == "doing"
+    with cluster.holding("SELECT 1 FROM procrastinate_jobs WHERE id = %s FOR UPDATE", job["id"]):
+        await api.wait(run, "completed")
+        await asyncio.sleep(0.2)  # the worker wants to acknowledge it
+        worker.kill9()
+    log = await api.log(run)
+    assert [job["status"] for job in cluster.jobs(run)] == ["doing"]
+    retry = "SELECT procrastinate_retry_job_v1(%s, now(), NULL, NULL, NULL)"
+    cluster.query(retry, job["id"])
+    await until(lambda: not cluster.jobs(run), what="the other worker has done the job")
+    await assert_one_completed(api, run, "text-20x20")
+    assert len(cluster.claims(run)) == cluster.row(run)["epoch"] == 1
+    assert [event.number for event in await api.log(run)] == [event.number for event in log]
+    assert len(turns_asked(upstream, "not acknowledged")[0]) == 1
+
+
+@SCALED
+async def test_a_worker_that_wakes_up_late_writes_nothing_more(
+    cluster: Cluster, upstream: Upstream
+) -> None:
+    """8.8: a worker is frozen for longer than its leases, and goes on while others drive its
+    runs; what it then has to say is refused, and its calls of the model are closed."""
+    model = "text-150x30"
+    api = cluster.api()
+    runs = [await api.run(model, f"frozen {i}") for i in range(6)]
+    readers = [Reader(cluster.api(1), run) for run in runs]
+    reading = [asyncio.create_task(reader.attach()) for reader in readers]
+    await until(lambda: all(len(reader.deltas) >= 10 for reader in readers))
+    worker = await cluster.worker_of(runs[0])
+    frozen = [i for i, run in enumerate(runs) if await cluster.worker_of(run) is worker]
+    worker.pause()
+    asked = [turns_asked(upstream, f"frozen {i}")[0][0] for i in frozen]
+    await until(lambda: all(len(cluster.claims(runs[i])) == 2 for i in frozen), TAKEOVER_SECONDS)
+    await asyncio.sleep(0.5)  # the others have said something
+    worker.resume()
+    woken_at = time.monotonic()
+    await until(lambda: all(request.closed_at for request in asked))
+    assert max(request.closed_at - woken_at for request in asked if request.closed_at) < 1
+    assert all(await asyncio.gather(*reading))
+    for i, reader in enumerate(readers):
+        torn = await assert_one_completed(api, runs[i], model, int(i in frozen))
+        assert_lossless(reader, await api.log(runs[i]), *torn)
+        assert len(turns_asked(upstream, f"frozen {i}")[0]) == (2 if i in frozen else 1)
+    assert worker.running
+    assert worker.log.count('"run lost"') >= len(frozen)
+
+
+@SCALED
+async def test_a_cancel_outlives_the_worker_that_should_have_heard_it(
+    cluster: Cluster, upstream: Upstream
+) -> None:
+    """8.15: the holder is frozen, so that it cannot act on the cancel, and then killed."""
+    api = cluster.api()
+    run = await api.run("text-500x20", "cancelled and killed")
+    reader = Reader(cluster.api(1), run)
+    reading = asyncio.create_task(reader.attach())
+    await until(lambda: len(reader.deltas) >= 5)
+    worker = await cluster.worker_of(run)
+    worker.pause()
+    path = f"/threads/{run['thread_id']}/runs/{run['id']}/cancel"
+    assert (await api.post(path))["status"] == "cancelling"
+    worker.kill9()
+    killed_at = time.monotonic()
+    assert await reading
+    assert reader.seen[-1].at - killed_at < LEASE_SECONDS + 1
+    assert reader.names[-1] == "thread.run.cancelled"
+    await cluster.rest()  # the killed one is back, and finds nothing to do
+    await asyncio.sleep(1)
+    api = cluster.api()
+    assert (await api.retrieve(run))["status"] == "cancelled"
+    log = await api.log(run)
+    assert Counter(event.name for event in log)["thread.run.cancelled"] == 1
+    assert log[-1].number == reader.seen[-1].number
+    assert len(turns_asked(upstream, "cancelled and killed")[0]) == 1
