@@ -8,14 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 from psycopg.rows import dict_row
 
 from tests.chaos.services import Redis
-from tests.live import READY_SECONDS, LiveServer, manage, postgres_database, template
+from tests.live import READY_SECONDS, LiveServer, manage, template
 from tests.process.client import Api, Reader, Wire
 
 LEASE_SECONDS = 2  # of all processes, unless a test says otherwise
@@ -158,7 +157,7 @@ class Cluster(Site):
     """Web processes and workers on one new PostgreSQL database and a Redis of their own.
 
     Args:
-        database: the address of an empty, migrated database; see ``migrated_copy``.
+        database: the address of an empty, migrated database.
         redis: by default a new one; ``cluster.redis.stop()`` and ``start()``.
         settings: of all processes, as environment variables.
     """
@@ -236,15 +235,12 @@ def start_all(processes: list[LiveServer]) -> None:
         process.wait_ready()
 
 
-@contextmanager
-def migrated_database(server_url: str) -> Iterator[str]:
-    """The name of a migrated database on a PostgreSQL, to be copied."""
-    with postgres_database(server_url) as url:
-        settings = {"DATABASE_URL": url, "RUNSITE_ENGINE": "procrastinate"}
-        settings["REDIS_URL"] = "redis://127.0.0.1:9/0"  # nobody is asked
-        done = manage("migrate", "--verbosity=0", data_dir=Path(template()), **settings)
-        assert done.returncode == 0, done.stderr
-        yield url.rpartition("/")[2]
+def migrate(database: str) -> None:
+    """Make the tables of the scaled mode in an empty database."""
+    settings = {"DATABASE_URL": database, "RUNSITE_ENGINE": "procrastinate"}
+    settings["REDIS_URL"] = "redis://127.0.0.1:9/0"  # nobody is asked
+    done = manage("migrate", "--verbosity=0", data_dir=template(), **settings)
+    assert done.returncode == 0, done.stderr
 
 
 async def read_through(reader: Reader, query: str = "") -> int:

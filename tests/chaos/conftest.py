@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.cluster import Cluster, Embedded, Site, migrated_database
+from tests.chaos.cluster import Cluster, Embedded, Site, migrate
 from tests.live import postgres_database
 from tests.upstream import Upstream
 
@@ -26,8 +26,9 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="package")
 def blank() -> Iterator[str]:
     """The name of a migrated database, to be copied."""
-    with migrated_database(os.environ["DATABASE_URL"]) as name:
-        yield name
+    with postgres_database(os.environ["DATABASE_URL"]) as url:
+        migrate(url)
+        yield url.rpartition("/")[2]
 
 
 @pytest.fixture(scope="package")

@@ -1,0 +1,43 @@
+"""Live messages get lost between the processes; readers lose nothing."""
+
+import asyncio
+
+import pytest
+
+from tests.chaos.cluster import Cluster, Web
+from tests.chaos.proxy import Proxy
+from tests.process.client import Api, Reader, turns_asked
+from tests.process.test_kill import assert_lossless
+from tests.upstream import Upstream
+
+pytestmark = [pytest.mark.process, pytest.mark.services]
+
+MODEL = "text-300x10"
+
+
+async def test_readers_get_all_events_in_order_though_their_connection_to_redis_breaks(
+    cluster: Cluster, upstream: Upstream
+) -> None:
+    """8.18: the layer that we use has no capacity; messages are lost while it is disconnected,
+    here many times a second. (Overflow of the hub, for embedded: tests/events/test_hub.py and
+    test_follow.py.)"""
+    with Proxy(cluster.redis.url) as proxy, cluster.guest(Web, REDIS_URL=proxy.url) as web:
+        async with Api(web) as api:
+            runs = [await api.run(MODEL, f"capacity {i}") for i in range(4)]
+            readers = [Reader(api, run) for run in runs]
+            reading = [asyncio.create_task(reader.attach()) for reader in readers]
+            breaks = 0
+            while not all(task.done() for task in reading):
+                proxy.drop()
+                breaks += 1
+                await asyncio.sleep(0.1)
+            assert all(task.result() for task in reading)
+        assert breaks > 10
+        assert proxy.accepted > 10
+    for i, (reader, run) in enumerate(zip(readers, runs, strict=True)):
+        log = await cluster.api().log(run)
+        assert log[-1].name == "thread.run.completed"
+        assert [event.number for event in reader.seen] == [event.number for event in log]
+        assert len(reader.deltas) == 300
+        assert_lossless(reader, log)
+        assert len(turns_asked(upstream, f"capacity {i}")[0]) == 1
