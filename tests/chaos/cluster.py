@@ -13,7 +13,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.chaos.services import Redis
+from tests.chaos.services import Postgres, Redis
 from tests.live import READY_SECONDS, LiveServer, manage, template
 from tests.process.client import Api, Reader, Wire
 
@@ -154,10 +154,12 @@ class Embedded(Site):
 
 
 class Cluster(Site):
-    """Web processes and workers on one new PostgreSQL database and a Redis of their own.
+    """Web processes and workers on one database and a Redis of their own.
 
     Args:
-        database: the address of an empty, migrated database.
+        postgres: where the database is. A test that stops it (``cluster.postgres.stop()``)
+            stops it for all clusters.
+        database: the address of an empty, migrated database on it.
         redis: by default a new one; ``cluster.redis.stop()`` and ``start()``.
         settings: of all processes, as environment variables.
     """
@@ -167,6 +169,7 @@ class Cluster(Site):
     def __init__(
         self,
         stack: ExitStack,
+        postgres: Postgres,
         database: str,
         *,
         webs: int = 2,
@@ -174,6 +177,7 @@ class Cluster(Site):
         redis: Redis | None = None,
         **settings: str,
     ):
+        self.postgres = postgres
         self.database = database
         self.redis = redis or stack.enter_context(Redis())
         self.settings = DEFAULTS | {
@@ -184,11 +188,21 @@ class Cluster(Site):
             **settings,
         }
         super().__init__([], [])
-        self.webs = [Web(**self.settings) for _ in range(webs)]
-        self.workers = [Worker(**self.settings) for _ in range(workers)]
-        for process in self.processes:
-            stack.callback(process.close)
+        self.stack = stack
+        for kind in [Web] * webs + [Worker] * workers:
+            self.add(kind)
         start_all(self.processes)
+
+    def add(self, kind: type[Web], **settings: str) -> LiveServer:
+        """Another process, with settings of its own; not started yet."""
+        process = kind(**(self.settings | settings))
+        self.stack.callback(process.close)
+        self.group(kind).append(process)
+        return process
+
+    def group(self, kind: type[Web]) -> list[LiveServer]:
+        """Those of the processes that are of a kind."""
+        return self.workers if issubclass(kind, Worker) else self.webs
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """The rows of a statement on the database, if it has any."""
@@ -211,19 +225,18 @@ class Cluster(Site):
     @contextmanager
     def guest(self, kind: type[Web], **settings: str) -> Iterator[LiveServer]:
         """One more process while inside the block, with settings of its own."""
-        process = kind(**(self.settings | settings))
-        processes = self.workers if issubclass(kind, Worker) else self.webs
-        processes.append(process)
+        process = self.add(kind, **settings)
         try:
             yield process.start()
         finally:
-            processes.remove(process)
+            self.group(kind).remove(process)
             process.close()
 
     def heal(self) -> None:
-        """Have Redis running first."""
-        self.redis.start()
-        self.redis.resume()
+        """Have PostgreSQL and Redis running first."""
+        for service in (self.postgres, self.redis):
+            service.start()
+            service.resume()
         super().heal()
 
 

@@ -4,7 +4,6 @@ What a test does to its site is done from outside: signals, stopped services, cu
 Afterwards the site is made whole again for the next one.
 """
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.cluster import Cluster, Embedded, Site, migrate
-from tests.live import postgres_database
+from tests.chaos.services import Postgres
 from tests.upstream import Upstream
 
 
@@ -24,19 +23,19 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="package")
-def blank() -> Iterator[str]:
-    """The name of a migrated database, to be copied."""
-    with postgres_database(os.environ["DATABASE_URL"]) as url:
-        migrate(url)
-        yield url.rpartition("/")[2]
+def postgres() -> Iterator[Postgres]:
+    """The PostgreSQL of all clusters. Its database ``postgres`` is migrated, to be copied."""
+    with Postgres() as postgres:
+        migrate(postgres.url)
+        yield postgres
 
 
 @pytest.fixture(scope="package")
-def shared_cluster(upstream: Upstream, blank: str) -> Iterator[Cluster]:
+def shared_cluster(upstream: Upstream, postgres: Postgres) -> Iterator[Cluster]:
     """Two web processes and two workers, for all tests that need no others."""
     with ExitStack() as stack:
-        database = stack.enter_context(postgres_database(os.environ["DATABASE_URL"], blank))
-        yield Cluster(stack, database, RUNSITE_UPSTREAM_URL=upstream.url)
+        database = postgres.copy()
+        yield Cluster(stack, postgres, database, RUNSITE_UPSTREAM_URL=upstream.url)
 
 
 @pytest.fixture(scope="package")
@@ -70,16 +69,16 @@ async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def start_cluster(upstream: Upstream, blank: str) -> AsyncIterator[Callable[..., Cluster]]:
+async def start_cluster(
+    upstream: Upstream, postgres: Postgres
+) -> AsyncIterator[Callable[..., Cluster]]:
     """Clusters for one test alone: ``start_cluster(webs=1, RUNSITE_X="...")``."""
     started: list[Cluster] = []
     with ExitStack() as stack:
 
         def start(**given: Any) -> Cluster:
-            server_url = os.environ["DATABASE_URL"]
-            database = stack.enter_context(postgres_database(server_url, blank))
             settings = {"RUNSITE_UPSTREAM_URL": upstream.url, **given}
-            started.append(Cluster(stack, database, **settings))
+            started.append(Cluster(stack, postgres, postgres.copy(), **settings))
             return started[-1]
 
         yield start

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import uuid
 from pathlib import Path
 from typing import Self
 
@@ -43,7 +44,10 @@ class Service:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> Self:
-        """Start it, if it does not run, and wait until it answers."""
+        """Start it, if it does not run, and wait until it answers.
+
+        A frozen one does not answer: ``resume`` it.
+        """
         if not self.running:
             with (self.folder / "service.log").open("ab") as log:
                 self.process = subprocess.Popen(
@@ -161,16 +165,26 @@ class Postgres(Service):
         """The address of its database ``postgres``."""
         return f"postgresql://runsite@127.0.0.1:{self.port}/postgres"
 
+    def copy(self) -> str:
+        """The address of a new database, a copy of ``postgres``."""
+        name = f"copy_{uuid.uuid4().hex[:12]}"
+        template1 = self.url.rpartition("/")[0] + "/template1"  # the copied one must have no user
+        with psycopg.connect(template1, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE postgres".encode())
+        return self.url.rpartition("/")[0] + f"/{name}"
+
     def command(self) -> list[str]:
         """It need not survive the machine, only its own end."""
-        settings = ["-c", "fsync=off", "-c", f"unix_socket_directories={self.folder}"]
+        settings = ["-c", "fsync=off", "-c", "max_connections=300"]
+        settings += ["-c", f"unix_socket_directories={self.folder}"]
         where = ["-D", "data", "-p", str(self.port), "-h", "127.0.0.1"]
         return [self.program("postgres"), *where, *settings]
 
     def answers(self) -> bool:
         """Whether a client can connect."""
         try:
-            psycopg.connect(self.url, connect_timeout=2).close()
+            address = self.url.rpartition("/")[0] + "/template1"
+            psycopg.connect(address, connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True

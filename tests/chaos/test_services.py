@@ -4,18 +4,14 @@ import asyncio
 import signal
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from tests.chaos.cluster import (
     LEASE_SECONDS,
     Cluster,
-    migrate,
     read_through,
 )
-from tests.chaos.services import Postgres
 from tests.process.client import Reader, text_of, turns_asked, until
 from tests.process.test_kill import assert_lossless
 from tests.upstream import Upstream
@@ -63,56 +59,38 @@ async def live_again(cluster: Cluster, upstream: Upstream) -> None:
     raise AssertionError("events still come from the log alone")
 
 
-@pytest.fixture
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL that can be stopped."""
-    with Postgres() as postgres:
-        yield postgres
-
-
-@pytest.fixture
-async def mortal(postgres: Postgres, upstream: Upstream) -> AsyncIterator[Cluster]:
-    """A cluster on that PostgreSQL."""
-    with ExitStack() as stack:
-        migrate(postgres.url)
-        cluster = Cluster(stack, postgres.url, RUNSITE_UPSTREAM_URL=upstream.url)
-        yield cluster
-        for api in cluster.apis.values():
-            await api.http.aclose()
-
-
 async def test_runs_go_on_after_postgresql_was_restarted(
-    mortal: Cluster, postgres: Postgres, upstream: Upstream
+    cluster: Cluster, upstream: Upstream
 ) -> None:
     """8.17: first in an orderly way, then by a crash of the whole cluster. No process ends;
     each run has one completed step and message, and its readers see each event once."""
     model = "text-150x30"
-    before = {process.pid for process in mortal.processes}
+    before = {process.pid for process in cluster.processes}
     for number in (signal.SIGINT, signal.SIGQUIT):
         tags = [f"PostgreSQL {number} {i}" for i in range(4)]
-        runs = [await mortal.api(i % 2).run(model, tag) for i, tag in enumerate(tags)]
-        readers = [Reader(mortal.api((i + 1) % 2), run) for i, run in enumerate(runs)]
+        runs = [await cluster.api(i % 2).run(model, tag) for i, tag in enumerate(tags)]
+        readers = [Reader(cluster.api((i + 1) % 2), run) for i, run in enumerate(runs)]
         reading = [asyncio.create_task(read_through(reader)) for reader in readers]
         await until(lambda readers=readers: all(len(reader.deltas) >= 10 for reader in readers))
-        await asyncio.to_thread(postgres.stop, number)
-        assert (await mortal.api().http.get("/threads")).status_code == 503
+        await asyncio.to_thread(cluster.postgres.stop, number)
+        assert (await cluster.api().http.get("/threads")).status_code == 503
         await asyncio.sleep(1)
-        await asyncio.to_thread(postgres.start)
+        await asyncio.to_thread(cluster.postgres.start)
         started_at = time.monotonic()
         await asyncio.gather(*reading)
         for reader, run, tag in zip(readers, runs, tags, strict=True):
             first = next(event.at for event in reader.seen if event.at > started_at)
             assert first - started_at < LEASE_SECONDS + 6
-            assert (await mortal.api().retrieve(run))["status"] == "completed"
-            *torn, message = await mortal.api().messages(run)
+            assert (await cluster.api().retrieve(run))["status"] == "completed"
+            *torn, message = await cluster.api().messages(run)
             assert text_of(message) == expected_text(model)
             assert [part["status"] for part in torn] == ["incomplete"] * len(torn)
-            steps = await mortal.api().steps(run)
+            steps = await cluster.api().steps(run)
             assert [step["status"] for step in steps] == [*["failed"] * len(torn), "completed"]
             said = [event.delta for event in reader.deltas if event.data["id"] == message["id"]]
             assert "".join(said) == text_of(message)
-            assert_lossless(reader, await mortal.api().log(run), *(part["id"] for part in torn))
+            assert_lossless(reader, await cluster.api().log(run), *(part["id"] for part in torn))
             assert len(turns_asked(upstream, tag)[0]) == 1 + len(torn)
-    assert {process.pid for process in mortal.processes if process.running} == before
-    again = await mortal.api().run("text-3", "PostgreSQL is back")
-    await mortal.api().wait(again, "completed")
+    assert {process.pid for process in cluster.processes if process.running} == before
+    again = await cluster.api().run("text-3", "PostgreSQL is back")
+    await cluster.api().wait(again, "completed")
