@@ -1,7 +1,30 @@
 """Sites to break: real processes, a scripted model, services that a test may stop.
 
-What a test does to its site is done from outside: signals, stopped services, cut connections.
-Afterwards the site is made whole again for the next one.
+What a test does to its site is done from outside: signals, stopped services, cut connections,
+locks held on the database. Afterwards the site is made whole again for the next one.
+
+Each test's docstring begins with its number in the list of failures that Runsite must outlive:
+
+=====  =======================================  ==========================================
+8.1    worker killed before the first delta     test_takeover
+8.2    worker killed in mid-text                test_takeover; tests/process/test_kill
+8.3    killed before the turn's commit          test_takeover; tests/process/test_kill
+8.4    killed before the job is acknowledged    test_takeover
+8.5    web killed after the commit of a create  test_creating; tests/process/test_retries
+8.6    web killed before that commit            test_creating
+8.7    job and run rolled back together         test_creating
+8.8    worker frozen, or cut off, and back      test_takeover
+8.9    fifty jobs for one run                   test_creating
+8.10   fifty creates on one thread              test_creating; tests/process/test_retries
+8.11   twenty equal submissions                 test_submitting; tests/process/test_retries
+8.12   submit against cancel and expiry         test_submitting
+8.13   cancel through another process           test_cancelling; tests/process/test_cancel
+8.14   cancel without Redis                     test_cancelling
+8.15   cancel, and the worker is killed         test_takeover; tests/process/test_kill
+8.16   Redis restarted                          test_services
+8.17   PostgreSQL restarted                     test_services
+8.18   live messages lost                       test_lost_messages; tests/events/test_hub
+=====  =======================================  ==========================================
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator

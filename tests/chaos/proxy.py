@@ -45,9 +45,11 @@ class Proxy:
         self._refusing = True
         self.drop()
 
-    def drop(self) -> None:
-        """Abort all connections; new ones are served."""
+    def drop(self) -> int:
+        """Abort all connections; new ones are served. Returns how many there were."""
+        connections = self.connections
         self._do(self._abort)
+        return connections
 
     def hold(self) -> None:
         """Pass nothing more until ``mend``, as a network that swallows packets."""

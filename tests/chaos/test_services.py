@@ -7,11 +7,7 @@ import time
 
 import pytest
 
-from tests.chaos.cluster import (
-    LEASE_SECONDS,
-    Cluster,
-    read_through,
-)
+from tests.chaos.cluster import LEASE_SECONDS, Cluster, read_through
 from tests.process.client import Reader, text_of, turns_asked, until
 from tests.process.test_kill import assert_lossless
 from tests.upstream import Upstream

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from tests.chaos.cluster import LEASE_SECONDS, TAKEOVER_SECONDS, Cluster, Site, read_through
+from tests.chaos.cluster import LEASE_SECONDS, TAKEOVER_SECONDS, Cluster, Site, Worker, read_through
+from tests.chaos.proxy import Proxy
 from tests.process.client import Api, Reader, Seen, Wire, text_of, turns_asked, until
 from tests.process.test_kill import assert_lossless
 from tests.upstream import Upstream
@@ -160,6 +161,40 @@ async def test_a_worker_that_wakes_up_late_writes_nothing_more(
         assert len(turns_asked(upstream, f"frozen {i}")[0]) == (2 if i in frozen else 1)
     assert worker.running
     assert worker.log.count('"run lost"') >= len(frozen)
+
+
+@SCALED
+async def test_a_worker_that_is_cut_off_from_the_database_shows_nothing_more(
+    cluster: Cluster, upstream: Upstream
+) -> None:
+    """8.8, by the network: the worker lives, hears the model and reaches the readers through
+    Redis, but its lease runs out. What it would still tell them could never be stored."""
+    model = "text-200x30"
+    api = cluster.api()
+    with Proxy(cluster.database) as proxy, cluster.guest(Worker, DATABASE_URL=proxy.url) as cut_off:
+        for worker in cluster.others(cut_off):
+            worker.pause()
+        run = await api.run(model, "cut off")
+        reader = Reader(cluster.api(1), run)
+        reading = asyncio.create_task(reader.attach())
+        await until(lambda: len(reader.deltas) >= 10)
+        for worker in cluster.others(cut_off):
+            worker.resume()
+        proxy.hold()
+        held_at = time.monotonic()
+        await until(lambda: len(cluster.claims(run)) == 2, TAKEOVER_SECONDS + 2)
+        await until(lambda: len(reader.deltas) >= 100)
+        proxy.mend()
+        (asked, _) = turns_asked(upstream, "cut off")[0]
+        await until(lambda: asked.closed_at or asked.ended_at)
+        assert await reading
+        await until(lambda: '"run lost"' in cut_off.log)
+        assert cut_off.running
+    (torn,) = await assert_one_completed(api, run, model, torn=1)
+    assert_lossless(reader, await api.log(run), torn)
+    late = [event for event in reader.deltas if event.data["id"] == torn]
+    assert late[-1].at - held_at < LEASE_SECONDS + 0.5
+    assert len(turns_asked(upstream, "cut off")[0]) == 2
 
 
 @SCALED
