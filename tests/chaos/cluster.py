@@ -222,6 +222,21 @@ class Cluster(Site):
             yield
             connection.rollback()
 
+    async def freeze(self, worker: LiveServer) -> None:
+        """Pause a process between two of its transactions."""
+        open_since = (
+            "SELECT pid, xact_start FROM pg_stat_activity "
+            "WHERE datname = current_database() AND state = 'idle in transaction'"
+        )
+        while True:
+            worker.pause()
+            before = self.query(open_since)
+            await asyncio.sleep(0.1)
+            if not [found for found in self.query(open_since) if found in before]:
+                return
+            worker.resume()
+            await asyncio.sleep(0.05)
+
     @contextmanager
     def guest(self, kind: type[Web], **settings: str) -> Iterator[LiveServer]:
         """One more process while inside the block, with settings of its own."""

@@ -21,21 +21,23 @@ async def cancel(api: Api, reader: Reader) -> float:
     return asked_at
 
 
+@pytest.mark.parametrize("model", ["text-1000x20", "silent-3"])
 async def test_a_cancel_reaches_the_upstream_through_another_process(
-    cluster: Cluster, upstream: Upstream
+    cluster: Cluster, upstream: Upstream, model: str
 ) -> None:
-    """8.13: while the text streams. Usually within 150 ms, on a busy machine too.
-    (Embedded: tests/process/test_cancel.py.)"""
+    """8.13: while the text streams, or the model is silent. Usually within 150 ms, on a busy
+    machine too. (Embedded: tests/process/test_cancel.py.)"""
     took = []
     for number in range(10):
-        run = await cluster.api(0).run("text-1000x20", f"far away {number}")
+        tag = f"far away {model} {number}"
+        run = await cluster.api(0).run(model, tag)
         reader = Reader(cluster.api(1), run)
         async with reading(reader) as task:
             asked_at = await cancel(cluster.api(1), reader)
             assert await task
         assert reader.names[-1] == "thread.run.cancelled"
         assert (await cluster.api(0).retrieve(run))["status"] == "cancelled"
-        (asked,) = turns_asked(upstream, f"far away {number}")[0]
+        (asked,) = turns_asked(upstream, tag)[0]
         await until(lambda asked=asked: asked.closed_at)
         took.append(asked.closed_at - asked_at)
         log = await cluster.api(0).log(run)
