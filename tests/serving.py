@@ -4,23 +4,20 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tests.chaos.cluster import Cluster, migrated_database
-from tests.live import LiveServer, postgres_database
-
-POSTGRES = os.environ.get(
-    "RUNSITE_TEST_POSTGRES", "postgresql://runsite:runsite@127.0.0.1:5432/runsite"
-)
+from tests.chaos.cluster import Cluster, migrate
+from tests.chaos.services import Postgres
+from tests.live import LiveServer
 
 
 @contextmanager
 def serving(**settings: str) -> Iterator[LiveServer]:
-    """A server that is ready. With RUNSITE_TEST_SCALED it is a web process beside a worker, on
-    PostgreSQL and Redis."""
+    """A server that is ready. With RUNSITE_TEST_SCALED it is a web process beside a worker, on a
+    PostgreSQL and a Redis of their own."""
     with ExitStack() as stack:
         if not os.environ.get("RUNSITE_TEST_SCALED"):
             yield stack.enter_context(LiveServer(**settings))
             return
-        blank = stack.enter_context(migrated_database(POSTGRES))
-        database = stack.enter_context(postgres_database(POSTGRES, blank))
-        lease = {"RUNSITE_LEASE_SECONDS": "5"}
-        yield Cluster(stack, database, webs=1, workers=1, **(lease | settings)).webs[0]
+        postgres = stack.enter_context(Postgres())
+        migrate(postgres.url)
+        given = {"RUNSITE_LEASE_SECONDS": "5", **settings}
+        yield Cluster(stack, postgres, postgres.copy(), webs=1, workers=1, **given).webs[0]
