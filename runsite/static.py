@@ -1,5 +1,6 @@
 """Static files: collected into the data directory, and only when they changed."""
 
+import fcntl
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -53,11 +54,14 @@ def fingerprint() -> str:
 
 
 def collect() -> None:
-    """Write STATIC_ROOT anew if it does not hold the files of this version."""
-    stamp = settings.STATIC_ROOT / "collected.txt"
+    """Write STATIC_ROOT anew if it does not hold the files of this version. Processes that share
+    it and start at once wait for the first of them."""
     wanted = fingerprint()
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
-    stamp.write_text(wanted)
+    with (settings.RUNSITE_DATA_DIR / "static.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = settings.STATIC_ROOT / "collected.txt"
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        stamp.write_text(wanted)

@@ -55,6 +55,17 @@ def create_key(project: Project, name: str) -> tuple[ApiKey, str]:
     return key, plaintext
 
 
+def first_key() -> str | None:
+    """The key of a first start, of the default project; None if there is a key already. Of several
+    processes that start at once one makes it."""
+    default_project()
+    with transaction.atomic():
+        project = Project.objects.select_for_update().get(name=DEFAULT_PROJECT)
+        if ApiKey.objects.exists():
+            return None
+        return create_key(project, "first start")[1]
+
+
 def set_environment_key(plaintext: str) -> ApiKey:
     """Make ``plaintext`` (``RUNSITE_API_KEY``) a key of the default project.
 

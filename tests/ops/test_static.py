@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,20 @@ def test_a_changed_file_is_collected_again(folder, monkeypatch):
     static.collect()
     assert (folder / "collected.txt").read_text() == "another"
     assert not (folder / "left-over.txt").exists()
+
+
+def test_of_those_who_start_at_once_one_collects(folder, monkeypatch):
+    done, original = [], static.call_command
+
+    def counted(*args, **options):
+        done.append(args)
+        original(*args, **options)
+
+    monkeypatch.setattr(static, "call_command", counted)
+    with ThreadPoolExecutor(4) as threads:
+        for collecting in [threads.submit(static.collect) for _ in range(4)]:
+            collecting.result()
+    assert len(done) == 1
 
 
 def test_own_scripts_are_made_smaller_and_vendored_ones_are_not(folder):

@@ -23,8 +23,9 @@ from runs.events.log import StaleRun
 from runs.execution import commits
 from runs.execution.turn import Turn
 from runs.lifecycle import runs as lifecycle
-from runs.models import Run
+from runs.models import ApiKey, Run
 from runs.models.database import in_database, now
+from runs.operations import access
 from runs.providers.base import TextPiece
 from tests.factories import make_run
 
@@ -138,3 +139,10 @@ async def held(stack, run_id):
     reader = stack.enter_context(hub.subscribe(run_id))
     pending, _ = await reader.wait(10)
     return pending[0].number
+
+
+def test_of_processes_that_start_at_once_one_makes_the_first_key():
+    made = []
+    at_once(*[lambda: made.append(access.first_key())] * 8)
+    assert len([key for key in made if key]) == 1
+    assert ApiKey.objects.count() == 1

@@ -15,7 +15,6 @@ from runs.contract.errors import ApiError
 from runs.execution.upstreams import upstreams
 from runs.management.alone import stay_alone
 from runs.management.schema import check_schema
-from runs.models import ApiKey
 from runs.operations import access, leftovers
 from runs.providers.local_model import LocalModel, installed
 from runsite import process, static
@@ -114,9 +113,9 @@ class Command(BaseCommand):
         if settings.RUNSITE_API_KEY:
             access.set_environment_key(settings.RUNSITE_API_KEY)
             return ["  API key   the one in RUNSITE_API_KEY"]
-        if ApiKey.objects.exists():
+        plaintext = access.first_key()
+        if plaintext is None:
             return ["  API key   as before (`manage.py create_key` makes another)"]
-        _, plaintext = access.create_key(access.default_project(), "first start")
         return [
             f"  API key   {plaintext}",
             "            (shown only now; `manage.py create_key` makes another)",
