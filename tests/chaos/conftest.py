@@ -29,6 +29,7 @@ Each test's docstring begins with its number in the list of failures that Runsit
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,14 @@ import pytest
 from tests.chaos.cluster import Cluster, Embedded, Site, migrate
 from tests.chaos.services import Postgres
 from tests.upstream import Upstream
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests of this folder."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.chaos)
 
 
 @pytest.fixture(scope="package")
