@@ -103,6 +103,7 @@ async def test_whoever_dies_while_taking_over_is_followed_by_the_next(
     lost = await ended_well(api, reader)
     assert lost == 1
     assert asked_in_order(upstream, tag, reader) == {0: 2}
+    assert cluster.row(run)["epoch"] == 2
     assert [worker for _, worker in cluster.claims(run)] == [first, first]
     assert await completed_once(cluster.api(1), run)
 
