@@ -1,19 +1,18 @@
 """How long a cancel takes while a run streams: until the reader has seen ``cancelled``, and until
 the upstream's connection is closed.
 
-``python -m bench.cancel [RUNS] [scaled]``; scaled: two web processes and two workers, on the
-PostgreSQL of DATABASE_URL and a Redis of their own. Cancelled and read on either web process.
+``python -m bench.cancel [RUNS] [scaled]``; scaled: two web processes and two workers, with a
+PostgreSQL and a Redis of their own. Cancelled and read on either web process.
 """
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tests.chaos.cluster import Cluster, Embedded, Site, migrated_database
-from tests.live import postgres_database
+from tests.chaos.cluster import Cluster, Embedded, Site, migrate
+from tests.chaos.services import Postgres
 from tests.process.client import Reader, path_of, reading, turns_asked, until
 from tests.upstream import Upstream
 
@@ -27,10 +26,9 @@ def site_of(upstream: Upstream, *, scaled: bool) -> Iterator[Site]:
         if not scaled:
             yield Embedded(stack, RUNSITE_UPSTREAM_URL=upstream.url)
             return
-        server_url = os.environ["DATABASE_URL"]
-        blank = stack.enter_context(migrated_database(server_url))
-        database = stack.enter_context(postgres_database(server_url, blank))
-        yield Cluster(stack, database, RUNSITE_UPSTREAM_URL=upstream.url)
+        postgres = stack.enter_context(Postgres())
+        migrate(postgres.url)
+        yield Cluster(stack, postgres, postgres.copy(), RUNSITE_UPSTREAM_URL=upstream.url)
 
 
 async def cancel_one(site: Site, upstream: Upstream, number: int) -> tuple[float, float]:

@@ -17,7 +17,7 @@ async def test_deleting_the_thread_ends_the_run_for_good(
     site: Site, upstream: Upstream, model: str
 ) -> None:
     """Deleted by way of one web process, read on another, driven in a third."""
-    tag = f"thread deleted {model} {type(site).__name__}"
+    tag = f"thread deleted {model} {site.mode}"
     before = len(site.log)
     run = await site.api().run(model, tag)
     reader = Reader(site.api(-1), run)
@@ -40,7 +40,7 @@ async def test_deleting_the_thread_ends_the_run_for_good(
 
 async def test_deleting_the_thread_of_a_run_that_was_let_go(site: Site, upstream: Upstream) -> None:
     """Its driver is dead and nobody has taken it over yet: nobody ever does."""
-    tag = f"thread deleted, driver dead {type(site).__name__}"
+    tag = f"thread deleted, driver dead {site.mode}"
     run = await site.api().run("silent-3", tag)
     await until(lambda: turns_asked(upstream, tag))
     killed = await site.worker_of(run)
@@ -59,7 +59,7 @@ async def test_deleting_the_thread_of_a_run_that_was_let_go(site: Site, upstream
 
 
 async def test_a_deleted_assistants_run_goes_on(site: Site, upstream: Upstream) -> None:
-    tag = f"assistant deleted {type(site).__name__}"
+    tag = f"assistant deleted {site.mode}"
     run = await site.api().run("text-50x20+tools-1-then-text-50x20", tag)
     reader = Reader(site.api(-1), run)
     async with reading(reader, "?follow=1") as task:

@@ -36,7 +36,7 @@ async def test_a_driven_run_expires_and_its_driver_is_fenced(
     site: Site, upstream: Upstream, model: str
 ) -> None:
     """Its upstream's connection is closed, and nothing is written after the end."""
-    tag = f"expires while driven {model} {type(site).__name__}"
+    tag = f"expires while driven {model} {site.mode}"
     run = await site.api().run(model, tag, expires_in=LIFETIME)
     reader = await expires(site, run)
     assert reader.deltas

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 async def test_it_is_given_up_and_takes_nobody_with_it(site: Site, upstream: Upstream) -> None:
     """Once it has asked its model its driver dies, again and again, and is started anew. What
     the dead had in hand besides is completed, and so is what comes after."""
-    tag = f"poison {type(site).__name__}"
+    tag = f"poison {site.mode}"
     others: list[Reader] = []
     run = await site.api().run("silent-3", tag)
     for deaths in range(1, CLAIMS + 1):

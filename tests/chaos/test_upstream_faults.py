@@ -20,7 +20,7 @@ async def test_a_silent_upstream_is_no_reason_to_take_the_run_over(
     site: Site, upstream: Upstream, begun: bool
 ) -> None:
     """The lease is renewed over three times its length; then the answer is there."""
-    tag = f"is silent {begun} {type(site).__name__}"
+    tag = f"is silent {begun} {site.mode}"
     plan = [gate(tag), text("w0 "), text("w1 "), text("w2 ")]
     upstream.play(plan[1:2] + plan[:1] + plan[2:] if begun else plan)
     run = await site.api().run("text-3", tag)
@@ -49,7 +49,7 @@ PASSING: dict[str, Plan] = {
 async def test_what_passes_is_not_seen_by_readers(
     site: Site, upstream: Upstream, fault: str
 ) -> None:
-    tag = f"passes {fault} {type(site).__name__}"
+    tag = f"passes {fault} {site.mode}"
     upstream.play(PASSING[fault], PASSING[fault])
     reader = Reader(site.api(-1), await site.api().run("text-20x10", tag))
     assert await reader.attach()
@@ -69,12 +69,12 @@ LASTING: dict[str, tuple[str, str, int]] = {  # model, code, requests
 async def test_what_lasts_fails_the_run(site: Site, upstream: Upstream, fault: str) -> None:
     """Asked again only as long as nothing was shown, and by the same driver."""
     model, code, requests = LASTING[fault]
-    await fails(site, upstream, model, f"lasts {fault} {type(site).__name__}", code, requests)
+    await fails(site, upstream, model, f"lasts {fault} {site.mode}", code, requests)
 
 
 async def test_nonsense_in_mid_text_fails_the_run(site: Site, upstream: Upstream) -> None:
     upstream.play([text("w0 "), raw('data: {"choices": [{"delta"\n\n'), text("w1 ")])
-    tag = f"nonsense {type(site).__name__}"
+    tag = f"nonsense {site.mode}"
     await fails(site, upstream, "text-2", tag, "server_error", 1)
 
 
