@@ -65,7 +65,7 @@ class Storm:
             self.dawns.append(time.monotonic())
 
     def deaths(self, run: Wire) -> list[float]:
-        """When a process died that drove the run, and when one of a kind came back alone."""
+        """When the drivers of the run died."""
         ahead = time.time() - time.monotonic()
         claims = [
             (worker, datetime.fromisoformat(json.loads(line)["time"]).timestamp() - ahead)
@@ -74,10 +74,10 @@ class Storm:
             if '"run claimed"' in line and run["id"] in line
         ]
         ends = [
-            min([at for killed, at in self.killed if killed is worker and at > claimed], default=0)
+            [at for killed, at in self.killed if killed is worker and at > claimed]
             for worker, claimed in claims
         ]
-        return [*self.dawns, *ends]
+        return [min(at) for at in ends if at]
 
 
 class Client:
@@ -140,10 +140,11 @@ class Client:
 
     def pauses(self, storm: Storm) -> list[float]:
         """How long it waited for each event: since the one before, since the outputs that the run
-        had waited for, or since the storm last struck this run."""
-        deaths = storm.deaths(self.reader.run)
+        had waited for, since the storm last struck
+        this run, or since one process was up where none was."""
+        blows = [*storm.dawns, *storm.deaths(self.reader.run)]
         found = []
         for before, after in pairwise(self.reader.seen):
-            since = [at for at in (*self.answered, *deaths) if before.at < at < after.at]
+            since = [at for at in (*self.answered, *blows) if before.at < at < after.at]
             found.append(after.at - max([before.at, *since]))
         return found
