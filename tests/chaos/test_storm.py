@@ -68,7 +68,8 @@ async def test_a_storm_loses_and_doubles_nothing(
         f"{RUNS} runs of {TURNS} turns in {took:.0f} s, seed {seed}; killed: "
         f"{sum(process in cluster.workers for process, _ in storm.killed)} workers, "
         f"{sum(process in cluster.webs for process, _ in storm.killed)} web processes; "
-        f"{asked} calls of the upstream, {lost} attempts lost in mid-text, {given_up} runs given up; longest pauses: "
+        f"{asked} calls of the upstream, {lost} attempts lost in mid-text, "
+        f"{given_up} runs given up; longest pauses: "
         + ", ".join(f"{pause:.1f}" for pause in pauses[-5:])
         + " s"
     )
