@@ -135,7 +135,8 @@ class Flusher:
         """Commit what waits now. A database in trouble is asked again with the same batches:
         what was delivered must not be lost, and must not be stored twice."""
         taken, self.dirty = self.dirty, {}
-        buffers = [buffer for buffer in taken.values() if buffer.waiting]
+        # Of a refused one what was in flight waits for its driver, and would be lost here.
+        buffers = [b for b in taken.values() if b.waiting and not b.refused]
         for buffer in buffers:
             buffer.in_flight = Batch(buffer.run, buffer.waiting)
             buffer.waiting, buffer.size = [], 0

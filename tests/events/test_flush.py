@@ -182,6 +182,20 @@ async def test_take_waits_for_the_flush_that_is_under_way():
     assert await in_database(stored, run) == first
 
 
+async def test_what_a_refused_flush_held_is_still_there_after_the_next_one():
+    """A driver may learn late that it was refused, and have said more meanwhile."""
+    run = await in_database(driven)
+    flusher, buffer = Flusher(LEASE), buffer_of(run)
+    said = say(run, buffer)
+    flusher.notice(buffer)
+    await in_database(Run.objects.filter(id=run.id).update, status=RunStatus.CANCELLING)
+    await flusher.flush()
+    said += say(run, buffer)
+    flusher.notice(buffer)
+    await flusher.flush()
+    assert await buffer.take() == said
+
+
 async def test_deltas_are_gathered_for_a_moment_and_then_committed():
     run = await in_database(driven)
     buffer, flusher = buffer_of(run), Flusher(LEASE)
