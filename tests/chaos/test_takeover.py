@@ -235,7 +235,7 @@ async def test_a_worker_that_is_cut_off_from_the_database_shows_nothing_more(
     (torn,) = await assert_one_completed(api, run, model, torn=1)
     assert_lossless(reader, await api.log(run), torn)
     late = [event for event in reader.deltas if event.data["id"] == torn]
-    assert late[-1].at - held_at < LEASE_SECONDS + 0.5
+    assert late[-1].at - held_at < LEASE_SECONDS - 0.2  # a second of deltas may be unstored
     assert len(turns_asked(upstream, "cut off")[0]) == 2
 
 
