@@ -222,17 +222,20 @@ class Cluster(Site):
             yield
             connection.rollback()
 
-    async def freeze(self, worker: LiveServer) -> None:
-        """Pause a process between two of its transactions."""
-        open_since = (
+    def idle_transactions(self) -> list[dict[str, Any]]:
+        """The open transactions in which nothing happens at this moment."""
+        return self.query(
             "SELECT pid, xact_start FROM pg_stat_activity "
             "WHERE datname = current_database() AND state = 'idle in transaction'"
         )
+
+    async def freeze(self, worker: LiveServer) -> None:
+        """Pause a process between two of its transactions."""
         while True:
             worker.pause()
-            before = self.query(open_since)
+            before = self.idle_transactions()
             await asyncio.sleep(0.1)
-            if not [found for found in self.query(open_since) if found in before]:
+            if not [found for found in self.idle_transactions() if found in before]:
                 return
             worker.resume()
             await asyncio.sleep(0.05)

@@ -11,7 +11,7 @@ from tests.chaos.proxy import Proxy
 from tests.process.client import Api, Reader, Wire, text_of, turns_asked, until
 from tests.process.test_kill import assert_lossless
 from tests.upstream import Upstream
-from tests.upstream_script import HANG, expected_text
+from tests.upstream_script import HANG, expected_text, text, token
 
 pytestmark = pytest.mark.process
 
@@ -133,31 +133,37 @@ async def test_a_job_that_comes_again_after_its_run_has_ended_does_nothing(
 async def test_a_worker_that_wakes_up_late_writes_nothing_more(
     cluster: Cluster, upstream: Upstream
 ) -> None:
-    """8.8: a worker is frozen for longer than its leases, and goes on while others drive its
-    runs; what it then has to say is refused, and its calls of the model are closed."""
-    model = "text-150x30"
+    """8.8: a worker is frozen for longer than its leases, and goes on while another drives its
+    runs; what it then has to say is refused, and its calls of the model are closed. Those calls
+    go on saying something all the time."""
+    model = "text-60x30"
+    endless = [text(token(i), 0.03) for i in range(2000)]
+    upstream.play(*[endless] * 4)
     api = cluster.api()
-    runs = [await api.run(model, f"frozen {i}") for i in range(6)]
+    worker, other = cluster.workers
+    await cluster.freeze(other)
+    runs = [await api.run(model, f"frozen {i}") for i in range(4)]
     readers = [Reader(cluster.api(1), run) for run in runs]
     reading = [asyncio.create_task(reader.attach()) for reader in readers]
     await until(lambda: all(len(reader.deltas) >= 10 for reader in readers))
-    worker = await cluster.worker_of(runs[0])
-    frozen = [i for i, run in enumerate(runs) if await cluster.worker_of(run) is worker]
     await cluster.freeze(worker)
-    asked = [turns_asked(upstream, f"frozen {i}")[0][0] for i in frozen]
-    await until(lambda: all(len(cluster.claims(runs[i])) == 2 for i in frozen), TAKEOVER_SECONDS)
-    await asyncio.sleep(0.5)  # the others have said something
+    other.resume()
+    await until(lambda: all(len(cluster.claims(run)) == 2 for run in runs), TAKEOVER_SECONDS)
+    await asyncio.sleep(0.5)  # the other has said something
     worker.resume()
     woken_at = time.monotonic()
-    await until(lambda: all(request.closed_at for request in asked))
-    assert max(request.closed_at - woken_at for request in asked if request.closed_at) < 1
+    for i in range(len(runs)):
+        first, _ = turns_asked(upstream, f"frozen {i}")[0]
+        await until(lambda first=first: first.closed_at)
+        assert first.closed_at is not None
+        assert first.closed_at - woken_at < 1
     assert all(await asyncio.gather(*reading))
     for i, reader in enumerate(readers):
-        torn = await assert_one_completed(api, runs[i], model, int(i in frozen))
-        assert_lossless(reader, await api.log(runs[i]), *torn)
-        assert len(turns_asked(upstream, f"frozen {i}")[0]) == (2 if i in frozen else 1)
+        (torn,) = await assert_one_completed(api, runs[i], model, torn=1)
+        assert_lossless(reader, await api.log(runs[i]), torn)
+        assert len(turns_asked(upstream, f"frozen {i}")[0]) == 2
     assert worker.running
-    assert worker.log.count('"run lost"') >= len(frozen)
+    assert worker.log.count('"run lost"') >= len(runs)
 
 
 @SCALED
@@ -166,7 +172,7 @@ async def test_a_worker_frozen_inside_a_transaction_holds_up_nobody(
 ) -> None:
     """8.8, at the worst moment: its transaction is open and has locked the rows of its runs. The
     database must end it: nobody else can, and those who want the rows wait."""
-    model = "text-100x30"
+    model = "text-300x30"  # still under way when the worker is frozen
     api = cluster.api()
     runs = [await api.run(model, f"inside {i}") for i in range(12)]
     readers = [Reader(cluster.api(1), run) for run in runs]
@@ -176,16 +182,18 @@ async def test_a_worker_frozen_inside_a_transaction_holds_up_nobody(
     theirs = [run for run in runs if await cluster.worker_of(run) is worker]
     last = theirs[-1]["id"]
     with cluster.holding("SELECT 1 FROM runs_run WHERE id = %s FOR UPDATE", last):
-        waits = "wait_event_type = 'Lock' AND query LIKE '%UPDATE%runs_run%'"
+        waits = "wait_event_type = 'Lock' AND query LIKE '%runs_run%UPDATE%'"
         asked = f"SELECT query FROM pg_stat_activity WHERE datname = current_database() AND {waits}"
         await until(lambda: cluster.query(asked), what="a write of the worker that waits")
         worker.pause()
+    await asyncio.sleep(0.5)
+    assert cluster.idle_transactions(), "the worker is frozen elsewhere"
     started = time.monotonic()
     reply = await api.http.post(f"/threads/{theirs[0]['thread_id']}/runs/{theirs[0]['id']}/cancel")
     assert reply.status_code == 200, reply.text
     for run in runs:
-        await api.wait(run, "completed", "cancelled")
-    assert time.monotonic() - started < 20
+        await api.wait(run, "completed", "cancelled", seconds=40)
+    assert time.monotonic() - started < 40
     assert all(await asyncio.gather(*reading))
     worker.resume()
     await until(lambda: worker.log.count('"run lost"') >= len(theirs))
@@ -227,7 +235,7 @@ async def test_a_worker_that_is_cut_off_from_the_database_shows_nothing_more(
     (torn,) = await assert_one_completed(api, run, model, torn=1)
     assert_lossless(reader, await api.log(run), torn)
     late = [event for event in reader.deltas if event.data["id"] == torn]
-    assert late[-1].at - held_at < LEASE_SECONDS + 0.5
+    assert late[-1].at - held_at < LEASE_SECONDS - 0.2  # a second of deltas may be unstored
     assert len(turns_asked(upstream, "cut off")[0]) == 2
 
 
