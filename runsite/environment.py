@@ -17,6 +17,18 @@ SQLITE_BUSY_SECONDS = 5
 #: process; only a power cut may lose the last commits.
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
 
+#: A process that is frozen or cut off inside a transaction keeps its rows locked, and all who want
+#: them wait, whatever leases say: only the database can end that. And a database whose machine is
+#: gone says nothing: its connections are given up after half a minute.
+POSTGRES_OPTIONS: dict[str, str | int] = {
+    "options": "-c idle_in_transaction_session_timeout=5s",
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
 
 def text(name: str) -> str | None:
     """A setting as text; an empty one counts as not set (compose files write those)."""
@@ -94,6 +106,8 @@ def database(data_dir: Path, pool: int) -> dict[str, Any]:
         config["TEST"] = {"NAME": str(data_dir / "test.sqlite3")}
     else:
         config["CONN_MAX_AGE"] = 0
+        for name, value in POSTGRES_OPTIONS.items():
+            options.setdefault(name, value)
         options.setdefault("pool", {"min_size": min(2, pool), "max_size": pool, "timeout": 5})
     return config
 

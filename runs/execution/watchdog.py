@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from runs.contract.status import DRIVEN, RunStatus
 from runs.events.log import Event, StaleRun
@@ -27,12 +27,19 @@ FORGOTTEN = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one look found: runs to drive, what it ended, with the events to deliver, and runs
-    whose driver may not know yet that they are to be cancelled."""
+    """What one look found: runs whose driver has gone silent, and queued ones that nobody took;
+    what it ended, with the events to deliver; and runs whose driver may not know yet that they
+    are to be cancelled."""
 
-    to_drive: list[str]
+    silent: list[str]
+    forgotten: list[str]
     expired: dict[str, list[Event]]
     cancelling: list[str]
+
+    @property
+    def to_drive(self) -> list[str]:
+        """All runs that need a driver, those that had one first: somebody may be reading them."""
+        return self.silent + self.forgotten
 
 
 def look(*, first: bool = False) -> Findings:
@@ -47,10 +54,17 @@ def look(*, first: bool = False) -> Findings:
     for thread_id in line.standing().values_list("thread_id", flat=True)[:AT_ONCE]:
         with suppress(StaleRun), transaction.atomic():
             line.move_up(str(thread_id))
-    to_drive = drivable(at if first else at - FORGOTTEN, at).values_list("id", flat=True)
-    cancelling = Run.objects.filter(status=RunStatus.CANCELLING, lease_until__gte=at)
-    in_index = cancelling.filter(status__in=spelled(DRIVABLE_VALUES)).values_list("id", flat=True)
-    return Findings(list(to_drive[:AT_ONCE]), expired, list(in_index[:AT_ONCE]))
+    return Findings(
+        ids(silent(at)),
+        ids(forgotten(at if first else at - FORGOTTEN)),
+        expired,
+        ids(cancelling(at)),
+    )
+
+
+def ids(rows: QuerySet[Run]) -> list[str]:
+    """The first of the rows, as many as one look takes."""
+    return list(rows.values_list("id", flat=True)[:AT_ONCE])
 
 
 def due(at: datetime) -> QuerySet[Run]:
@@ -60,14 +74,27 @@ def due(at: datetime) -> QuerySet[Run]:
     return rows.defer("line_messages")  # a hundred at once may have megabytes each
 
 
-def drivable(queued_before: datetime, at: datetime) -> QuerySet[Run]:
-    """Runs that were queued so long ago that somebody should have taken them, the oldest first;
-    then those whose driver had gone silent by ``at``, the most silent first."""
-    silent = Q(status__in=sorted(DRIVEN), lease_until__lt=at)
-    waiting = Q(status=RunStatus.QUEUED, in_line=False, created_at__lt=queued_before)
-    rows = Run.objects.filter(status__in=spelled(DRIVABLE_VALUES))
+def silent(at: datetime) -> QuerySet[Run]:
+    """Runs whose driver had gone silent by ``at``, the most silent first."""
+    return undone().filter(status__in=sorted(DRIVEN), lease_until__lt=at).order_by("lease_until")
+
+
+def forgotten(before: datetime) -> QuerySet[Run]:
+    """Runs that were queued so long ago that somebody should have taken them, the oldest first."""
+    rows = undone().filter(status=RunStatus.QUEUED, in_line=False, created_at__lt=before)
     # In the order of the index: for that of the rows, SQLite would read them all.
-    return rows.filter(silent | waiting).order_by(F("lease_until").asc(nulls_first=True), "number")
+    return rows.order_by(F("lease_until").asc(nulls_first=True), "number")
+
+
+def cancelling(at: datetime) -> QuerySet[Run]:
+    """Runs that are to be cancelled by a driver that is alive."""
+    rows = undone().filter(status=RunStatus.CANCELLING, lease_until__gte=at)
+    return rows.order_by("lease_until")
+
+
+def undone() -> QuerySet[Run]:
+    """Runs that are driven or to be driven; by the condition of their index."""
+    return Run.objects.filter(status__in=spelled(DRIVABLE_VALUES))
 
 
 def expire(run: Run) -> list[Event]:

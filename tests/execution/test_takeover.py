@@ -278,4 +278,4 @@ def test_a_fresh_queued_run_is_left_to_its_hint(transactional_db):
     assert look().to_drive == [old.id]
     assert look(first=True).to_drive == [fresh.id, old.id]
     lapse(held)
-    assert look().to_drive == [old.id, held.id]
+    assert look().to_drive == [held.id, old.id]

@@ -77,7 +77,8 @@ def test_a_newcomer_does_not_pass_a_line_that_stands(thread, create):
 def test_a_look_reads_no_more_than_what_has_not_ended(thread):
     """A filter by a partial index must spell out its condition."""
     at = timezone.now()
-    for rows in (watchdog.due(at), watchdog.drivable(at, at), line.standing()):
+    looks = [watchdog.due(at), watchdog.silent(at), watchdog.forgotten(at)]
+    for rows in (*looks, watchdog.cancelling(at), line.standing()):
         for step in rows.explain().splitlines():
             if "runs_run" in step or "U0" in step:
                 assert "USING" in step

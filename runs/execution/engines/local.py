@@ -1,6 +1,5 @@
 """The engine that executes runs in the serving process, as tasks on the server's loop."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from django.db import transaction
@@ -9,6 +8,7 @@ from runs.events.relay import relay
 from runs.execution.engines.executor import Executor
 from runs.execution.engines.watch import Watch
 from runs.execution.upstreams import Upstreams
+from runs.execution.watchdog import Findings
 
 
 class LocalEngine:
@@ -65,6 +65,6 @@ class LocalEngine:
         relay.on_stop = None
         self.executor = self.watch = None
 
-    async def _hint(self, run_ids: Sequence[str]) -> None:
-        for run_id in run_ids:
+    async def _hint(self, found: Findings) -> None:
+        for run_id in found.to_drive:
             self._spawn(run_id)

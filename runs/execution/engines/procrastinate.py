@@ -8,6 +8,7 @@ a job is lost the watchdog queues another; if it comes twice the second finds no
 import asyncio
 import contextvars
 import logging
+import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -27,6 +28,7 @@ from runs.events.relay import relay
 from runs.execution.engines.executor import Executor
 from runs.execution.engines.watch import Watch
 from runs.execution.upstreams import Upstreams
+from runs.execution.watchdog import Findings
 from runs.models.database import in_database, in_writer, now
 
 logger = logging.getLogger(__name__)
@@ -117,11 +119,9 @@ class ProcrastinateEngine:
         for task in others:
             task.cancel()
         if self.executor is not None:
-            self.executor.stopping = True
+            await self.executor.stop(grace)
         if others:
             await asyncio.wait(others, timeout=STOP_SECONDS)
-        if self.executor is not None:
-            await self.executor.stop(grace)
         relay.on_stop = None
         self.executor = self.watch = self.jobs = self.attending = None
 
@@ -155,10 +155,16 @@ class ProcrastinateEngine:
             if not asked_to_end():
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _hint(self, run_ids: Sequence[str]) -> None:
-        """Queue jobs for runs that nobody drives, but for those that have one waiting."""
-        if run_ids:
-            await in_writer(self.kick_missing, run_ids)
+    async def _hint(self, found: Findings) -> None:
+        """Take over what a dead worker held, at once: readers wait for it. For what is queued see
+        to it that there are jobs, which any worker with room may fetch."""
+        if self.executor is None:
+            return
+        # Each worker in an order of its own, or they would try the same runs at the same time.
+        for run_id in random.sample(found.silent, len(found.silent)):
+            self.executor.spawn(run_id)
+        if found.forgotten:
+            await in_writer(self.kick_missing, found.forgotten)
 
     def kick_missing(self, run_ids: Sequence[str]) -> None:
         """Queue jobs for those of the runs that have none waiting. One database unit."""
@@ -167,7 +173,7 @@ class ProcrastinateEngine:
         for lock in locks.keys() - set(waiting.values_list("queueing_lock", flat=True)):
             self.kick(locks[lock])
 
-    async def _leave(self, run_ids: Sequence[str]) -> None:
+    async def _leave(self, found: Findings) -> None:
         """A serving process leaves hints to the workers."""
 
     async def _attend(self) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from django.db import Error
 
 from runs.events.hub import hub
 from runs.execution import watchdog
+from runs.execution.watchdog import Findings
 from runs.models.database import in_writer
 
 logger = logging.getLogger(__name__)
@@ -17,13 +18,13 @@ logger = logging.getLogger(__name__)
 class Watch:
     """Looks every ``seconds``, by default every ``watchdog.SECONDS``, from start to stop.
 
-    ``hint`` is given the runs that nobody drives; ``stop_run`` each run whose driver, wherever
-    it is, should look at its row.
+    ``hint`` is given what a look has found, for the runs that nobody drives; ``stop_run`` each run
+    whose driver, wherever it is, should look at its row.
     """
 
     def __init__(
         self,
-        hint: Callable[[Sequence[str]], Awaitable[None]],
+        hint: Callable[[Findings], Awaitable[None]],
         stop_run: Callable[[str], None],
         seconds: float | None = None,
     ):
@@ -53,7 +54,7 @@ class Watch:
                     hub.publish(run_id, events)
                 for run_id in (*found.expired, *found.cancelling):
                     self.stop_run(run_id)
-                await self.hint(found.to_drive)
+                await self.hint(found)
             except Error:
                 logger.warning("The watchdog could not look; trying again", exc_info=True)
             else:
