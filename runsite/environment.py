@@ -106,6 +106,7 @@ def database(data_dir: Path, pool: int) -> dict[str, Any]:
         config["TEST"] = {"NAME": str(data_dir / "test.sqlite3")}
     else:
         config["CONN_MAX_AGE"] = 0
+        config["CONN_HEALTH_CHECKS"] = True  # the pool's: after a restart it has only dead ones
         for name, value in POSTGRES_OPTIONS.items():
             options.setdefault(name, value)
         options.setdefault("pool", {"min_size": min(2, pool), "max_size": pool, "timeout": 5})

@@ -13,8 +13,6 @@ from collections.abc import Callable
 
 import pytest
 
-from runs.contract.limits import CLAIMS
-from runs.execution.commits import GIVEN_UP
 from tests.chaos.cluster import LEASE_SECONDS, Cluster
 from tests.chaos.outcome import asked_in_order, ended_well, stored_once
 from tests.chaos.storm import MODEL, TURNS, Client, Storm
@@ -49,15 +47,8 @@ async def test_a_storm_loses_and_doubles_nothing(
         await asyncio.gather(raging, *works)
     took = time.monotonic() - begun
 
-    lost = asked = given_up = 0
+    lost = asked = 0
     for client in clients:
-        run = await cluster.api().retrieve(client.reader.run)
-        if FULL and run["status"] == "failed":
-            # As documented: each of so many drivers of one turn was killed.
-            assert run["last_error"] == GIVEN_UP
-            assert len(storm.deaths(run)) >= CLAIMS
-            given_up += 1
-            continue
         lost += await ended_well(cluster.api(), client.reader)
         counts = asked_in_order(upstream, client.tag, client.reader)
         assert sorted(counts) == list(range(TURNS))
@@ -68,8 +59,7 @@ async def test_a_storm_loses_and_doubles_nothing(
         f"{RUNS} runs of {TURNS} turns in {took:.0f} s, seed {seed}; killed: "
         f"{sum(process in cluster.workers for process, _ in storm.killed)} workers, "
         f"{sum(process in cluster.webs for process, _ in storm.killed)} web processes; "
-        f"{asked} calls of the upstream, {lost} attempts lost in mid-text, "
-        f"{given_up} runs given up; longest pauses: "
+        f"{asked} calls of the upstream, {lost} attempts lost in mid-text; longest pauses: "
         + ", ".join(f"{pause:.1f}" for pause in pauses[-5:])
         + " s"
     )
