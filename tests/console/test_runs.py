@@ -22,6 +22,15 @@ from tests.factories import (
 # --- the list ---
 
 
+def test_the_first_run_is_shown_however_soon_after_the_empty_list(operator, project):
+    """Counts are kept for two seconds."""
+    operator.get("/console/runs/")
+    run = make_run(make_thread(project), assistant_id="asst_first")
+    page = operator.get("/console/runs/")
+    assert "No runs yet" not in says(page)
+    assert run.id in page.content.decode()
+
+
 def test_an_empty_list_teaches_the_first_call(operator):
     page = operator.get("/console/runs/")
     assert "No runs yet" in says(page)
