@@ -20,6 +20,7 @@ from django.conf import settings
 
 from runs.events.hub import BOUND, BOUND_CHARACTERS, Hub, hub
 from runs.events.log import Event
+from runs.events.tasks import asked_to_end
 
 logger = logging.getLogger(__name__)
 
@@ -69,13 +70,15 @@ class Relay:
         self.hub.outside = None
         with suppress(Exception):
             await self._send_all()
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        while tasks := self.tasks:
+            self.tasks = []  # one more may be begun by those that end
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(Exception):
             async with asyncio.timeout(CALL_SECONDS):
                 await self.layer.flush()
-        self.tasks, self.loop = [], None
+        self.loop, self.channel = None, ""
 
     def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.create_task(work, context=contextvars.Context())
@@ -111,10 +114,10 @@ class Relay:
     # --- on the loop ---
 
     async def _send(self) -> None:
-        while True:
+        while not asked_to_end():
             await self.filled.wait()
             self.filled.clear()
-            if not await self._reaches(self._send_all):
+            if not await self._reaches(self._send_all) and not asked_to_end():
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _send_all(self) -> None:
@@ -134,10 +137,10 @@ class Relay:
     async def _join(self) -> None:
         """Be in the groups of the runs that are read here, and of those that are driven."""
         joined: set[str] = set()
-        while True:
+        while not asked_to_end():
             await self.changed.wait()
             self.changed.clear()
-            if not await self._reaches(self._join_and_leave, joined):
+            if not await self._reaches(self._join_and_leave, joined) and not asked_to_end():
                 await asyncio.sleep(RETRY_SECONDS)
                 self.changed.set()
 
@@ -174,7 +177,7 @@ class Relay:
         return self.reachable
 
     async def _receive(self) -> None:
-        while True:
+        while not asked_to_end():
             message = await self.layer.receive(self.channel)
             if message.get("from") == self.name:
                 continue

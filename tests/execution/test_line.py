@@ -57,7 +57,8 @@ async def test_they_are_driven_one_after_the_other_in_their_order(scene, monkeyp
             await in_database(queue, scene, f"text-{n}", f"question {n}") for n in (2, 3)
         ]
         readers = [Reader(run) for run in runs]
-        await until(lambda: len(readers[2].got) == 2 and readers[0].deltas() == 1)
+        await until(lambda: len(readers[1].got) == len(readers[2].got) == 2)
+        await until(lambda: readers[0].deltas() == 1)
         assert readers[1].names == readers[2].names == ["run.created", "run.queued"]
         scene.upstream.open("first")
         for reader in readers:

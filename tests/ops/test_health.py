@@ -19,8 +19,9 @@ class Engine:
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """No answer of an earlier test, an engine that lives, and no stop under way."""
+def fresh(monkeypatch, settings):
+    """No answer of an earlier test, an engine that lives, no Redis, and no stop under way."""
+    settings.REDIS_URL = None
     monkeypatch.setattr(health, "health", health.Health())
     monkeypatch.setattr(process, "current", process.Process())
     monkeypatch.setattr(engines, "current", lambda: Engine(running=True))

@@ -27,7 +27,8 @@ class SlowEngine:
 
 
 @pytest.fixture
-def engine(monkeypatch):
+def engine(monkeypatch, settings):
+    settings.REDIS_URL = None  # the relay has tests of its own
     engine = SlowEngine()
     monkeypatch.setattr(engines, "current", lambda: engine)
     return engine

@@ -25,6 +25,7 @@ from procrastinate.jobs import Status
 from procrastinate.psycopg_connector import PsycopgConnector
 
 from runs.events.relay import relay
+from runs.events.tasks import asked_to_end
 from runs.execution.engines.executor import Executor
 from runs.execution.engines.watch import Watch
 from runs.execution.upstreams import Upstreams
@@ -182,13 +183,6 @@ class ProcrastinateEngine:
             with suppress(Error):
                 self.unattended = not await in_database(workers)
             await asyncio.sleep(SERVING_SECONDS)
-
-
-def asked_to_end() -> bool:
-    """Whether the running task was cancelled. A call to the database may swallow that: psycopg's
-    pool takes it for a broken connection, and connects anew."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def lock_of(run_id: str) -> str:
