@@ -18,7 +18,7 @@ async def test_deleting_the_thread_ends_the_run_for_good(
 ) -> None:
     """Deleted by way of one web process, read on another, driven in a third."""
     tag = f"thread deleted {model} {site.mode}"
-    before = len(site.log)
+    before = [len(process.log) for process in site.processes]
     run = await site.api().run(model, tag)
     reader = Reader(site.api(-1), run)
     async with reading(reader) as task:
@@ -34,7 +34,8 @@ async def test_deleting_the_thread_ends_the_run_for_good(
     await asyncio.sleep(LEASE_SECONDS + 1)
     assert len(turns_asked(upstream, tag)[0]) == 1
     assert len(site.claims(run)) == 1
-    assert "Traceback" not in site.log[before:]
+    for process, begins in zip(site.processes, before, strict=True):
+        assert "Traceback" not in process.log[begins:]
     assert not jobs_of(site, run["id"])
 
 
