@@ -2,7 +2,7 @@ PYTHON ?= python3
 PY = .venv/bin/python
 BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 
-.PHONY: run run-scaled setup local-model test test-fast test-scaled fuzz soak check format lock
+.PHONY: run run-scaled setup local-model test test-fast test-scaled chaos fuzz soak check format lock
 .SILENT:
 
 # Install what is missing, migrate, and serve on RUNSITE_HOST and RUNSITE_PORT.
@@ -22,6 +22,10 @@ test: setup ; $(PY) tools/suite.py
 
 # What needs no process, no browser and no patience.
 test-fast: setup ; $(PY) -m pytest -q -n auto --dist=worksteal -m "not process and not browser and not sdk and not node and not services and not slow"
+
+# Real processes and services that are broken on purpose, in both modes; five minutes, best with
+# nothing beside it.
+chaos: setup ; DATABASE_URL=$${RUNSITE_TEST_POSTGRES:-postgresql://runsite:runsite@127.0.0.1:5432/runsite} $(PY) -m pytest -q -n2 --dist=loadfile -m "chaos and not sqlite"
 
 # The SDKs and the browser once more, with a web process and a worker on PostgreSQL and Redis.
 test-scaled: setup ; RUNSITE_TEST_SCALED=1 $(PY) -m pytest -q -n2 --dist=loadfile -m "(sdk or node or browser) and not services"

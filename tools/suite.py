@@ -1,10 +1,10 @@
 """The whole test suite. Run by ``make test``.
 
-In four parts, each by several processes at once: on SQLite, in process and with real
+In three parts, each by several processes at once: on SQLite, in process and with real
 servers; then both SDKs and the browser; then what runs in process once more on PostgreSQL and
-with the engine of several processes, and the tests that need PostgreSQL or Redis; last the failures
-that are made on purpose. What is not there is skipped, with a count and a reason, unless
-RUNSITE_TEST_REQUIRE names it.
+with the engine of several processes, and the tests that need PostgreSQL or Redis. What is not
+there is skipped, with a count and a reason, unless RUNSITE_TEST_REQUIRE names it. The failures
+that are made on purpose have a target of their own: ``make chaos``.
 """
 
 import fcntl
@@ -50,8 +50,6 @@ CLIENTS = Part(
 SERVICES = Part(
     f"(services or {IN_PROCESS}) and not chaos", ("-n3", "--dist=worksteal"), {"services"}
 )
-#: Each process of this part has four of ours to break.
-CHAOS = Part("chaos and not sqlite", ("-n2", "--dist=loadfile"), {"services"})
 
 
 def install_node_packages() -> None:
@@ -119,14 +117,12 @@ def main() -> None:
     if unknown := required - SQLITE.tiers - CLIENTS.tiers - SERVICES.tiers:
         sys.exit(f"RUNSITE_TEST_REQUIRE names no tier: {', '.join(sorted(unknown))}")
     codes = [pytest(SQLITE, required), pytest(CLIENTS, required)]
-    database = {"DATABASE_URL": POSTGRES} if postgres_answers() else {}
-    if database:
-        codes.append(pytest(SERVICES, required, **database))
+    if postgres_answers():
+        codes.append(pytest(SERVICES, required, DATABASE_URL=POSTGRES))
     else:
         where = POSTGRES.rsplit("@", 1)[-1]
         print(f"The PostgreSQL part is skipped: no database answers at {where}.")
         codes.append(int("services" in required))
-    codes.append(pytest(CHAOS, required, **database))
     sys.exit(max(codes))
 
 
