@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,14 @@ def database_problems(config: dict[str, Any]) -> list[CheckMessage]:
             )
         )
     if config["ENGINE"].endswith("sqlite3"):
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            found.append(
+                Error(
+                    f"SQLite {sqlite3.sqlite_version} is too old: 3.33 or newer is needed.",
+                    hint="Use a Python with a newer SQLite, or PostgreSQL (DATABASE_URL).",
+                    id="runsite.E005",
+                )
+            )
         pragmas = str(given.get("init_command", "")).replace(" ", "").lower()
         if given.get("transaction_mode") != "IMMEDIATE" or "journal_mode=wal" not in pragmas:
             found.append(
@@ -54,6 +63,8 @@ def database_problems(config: dict[str, Any]) -> list[CheckMessage]:
         )
     return found
 
+
+OLDEST_SQLITE = (3, 33)  # the first with UPDATE ... FROM, which flushes use
 
 #: Types in /proc/mounts of file systems that other machines may write to as well. Write-ahead
 #: logging shares memory through a file, which only processes of one machine can.

@@ -81,6 +81,18 @@ def error_of(answer: HttpResponse, status: int) -> dict[str, Any]:
     return body["error"]
 
 
+def check_busy(answer: HttpResponse) -> None:
+    """The answer says that the database could not take the call, and when to try again."""
+    assert error_of(answer, 503) == {
+        "message": "The server is busy. Try again in a moment.",
+        "type": "server_error",
+        "param": None,
+        "code": "server_busy",
+    }
+    assert answer["retry-after"] == "1"
+    assert "x-should-retry" not in answer
+
+
 def ok(answer: HttpResponse) -> dict[str, Any]:
     """The wire object of a good answer."""
     assert answer.status_code == 200, answer.content

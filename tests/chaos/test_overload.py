@@ -12,8 +12,8 @@ import pytest
 
 from tests.chaos.cluster import LEASE_SECONDS, Cluster
 from tests.chaos.outcome import asked_in_order, ended_well
-from tests.process.client import Reader, reading, turns_asked, until
-from tests.process.test_readers import stalled
+from tests.process.client import Reader, turns_asked, until
+from tests.process.test_readers import read_beside, stalled
 from tests.upstream import Upstream
 from tests.upstream_script import gate, text
 
@@ -51,15 +51,7 @@ async def test_stalled_readers_cost_neither_the_web_process_nor_the_worker(
         fast = asyncio.create_task(reader.attach())
         upstream.open("all are here")
         await until(lambda: len(reader.deltas) > 2)
-        # Each word of another run arrives before its model says the next one.
-        gates = [f"word {n} beside" for n in range(20)]
-        upstream.play([step for name in gates for step in (text(f"{name} "), gate(name))])
-        other = Reader(api, await api.run("beside", "beside"))
-        async with reading(other) as beside:
-            for n, name in enumerate(gates):
-                await until(lambda: len(other.deltas) == n + 1, 60)  # noqa: B023
-                upstream.open(name)
-            assert await beside
+        await read_beside(api, upstream)
         assert await fast
         # Unbounded, each of them would hold all 8 MB, in several copies.
         assert web.memory - before[web] < readers * 5_500_000

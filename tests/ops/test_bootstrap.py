@@ -27,8 +27,7 @@ PARTS = ("manage.py", "Makefile", "runs", "runsite", "requirements", "static", "
 VENV = ROOT / ".venv"
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def copied(tmp_path: Path) -> Path:
     """A copy of what is installed and run, without an environment."""
     folder = tmp_path / "checkout"
     folder.mkdir()
@@ -39,6 +38,11 @@ def checkout(tmp_path: Path) -> Path:
         else:
             shutil.copy(ROOT / name, folder / name)
     return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    return copied(tmp_path)
 
 
 @pytest.fixture

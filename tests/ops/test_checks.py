@@ -87,6 +87,15 @@ def test_a_link_to_a_network_is_followed(tmp_path):
     assert checks.file_system(tmp_path / "here" / "runsite.sqlite3", mounts) == "nfs"
 
 
+def test_an_old_sqlite_is_refused(monkeypatch):
+    config = {**SQLITE, "OPTIONS": RIGHT}
+    assert checks.database_problems(config) == []
+    monkeypatch.setattr(checks.sqlite3, "sqlite_version_info", (3, 32, 3))
+    (message,) = checks.database_problems(config)
+    assert message.id == "runsite.E005"
+    assert "3.33 or newer" in message.msg
+
+
 def test_the_distributed_engine_needs_postgresql_and_redis():
     database, layer = checks.engine_problems(SQLITE, None)
     assert (database.id, layer.id) == ("runsite.E006", "runsite.E006")

@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import runpy
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,7 +22,7 @@ import pytest
 
 from tests.conftest import REDIS
 from tests.live import KEY, ROOT, environment, free_port, postgres_database
-from tests.ops.test_bootstrap import PARTS
+from tests.ops.test_bootstrap import copied
 from tests.process.client import assert_gone, family_of
 from tests.upstream import Upstream
 from tests.upstream_script import expected_text
@@ -40,14 +39,7 @@ FEW = (*COMMAND, "--web=1", "--workers=1")
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what is installed and run. Its environment is ours, complete by its stamps."""
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    for name in PARTS:
-        if (ROOT / name).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-        else:
-            shutil.copy(ROOT / name, folder / name)
+    folder = copied(tmp_path)
     (folder / ".venv").mkdir()
     for name in ("bin", "lib", "lib64", "include", "pyvenv.cfg"):
         if (VENV / name).exists():

@@ -139,6 +139,18 @@ async def stalled(api: Api, run: Wire) -> AsyncIterator[socket.socket]:
         yield reader
 
 
+async def read_beside(api: Api, upstream: Upstream) -> None:
+    """Each word of another run arrives before its model says the next one."""
+    gates = [f"word {n} beside" for n in range(20)]
+    upstream.play([step for name in gates for step in (text(f"{name} "), gate(name))])
+    other = Reader(api, await api.run("beside", "beside"))
+    async with reading(other) as beside:
+        for n, name in enumerate(gates):
+            await until(lambda: len(other.deltas) == n + 1, 60)  # noqa: B023
+            upstream.open(name)
+        assert await beside
+
+
 async def test_stalled_readers_cost_nobody_anything(api: Api, upstream: Upstream) -> None:
     """Readers that take nothing of 8 MB each: others read on, memory stays bounded."""
     piece, pieces, readers = "x" * 4000, 2000, 24
@@ -156,14 +168,7 @@ async def test_stalled_readers_cost_nobody_anything(api: Api, upstream: Upstream
         fast = asyncio.create_task(reader.attach())
         upstream.open("all here")
         await until(lambda: len(reader.deltas) > 2)
-        # Each word of another run arrives before its model says the next one.
-        upstream.play([step for n in range(20) for step in (text(f"{n} "), gate(f"beside {n}"))])
-        other = Reader(api, await api.run("beside", "beside"))
-        async with reading(other) as beside:
-            for n in range(20):
-                await until(lambda: len(other.deltas) == n + 1, 60)  # noqa: B023
-                upstream.open(f"beside {n}")
-            assert await beside
+        await read_beside(api, upstream)
         assert await fast
         # Unbounded, each of them would hold all 8 MB, in several copies.
         assert api.server.memory - before < readers * 5_500_000
