@@ -1,5 +1,6 @@
 """``manage.py backup`` and ``after_restore``."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -18,7 +19,7 @@ from django.utils import timezone
 from runs.contract.status import ACTIVE, TERMINAL, RunStatus
 from runs.models import LoginLink, Run, ToolCall, UsageEntry
 from runs.models.database import now
-from runs.operations import access
+from runs.operations import access, backup
 from tests.factories import make_assistant, make_message, make_run, make_thread
 from tests.live import manage, template
 from tests.operations.scene import names
@@ -111,6 +112,41 @@ class TestBackup:
         done = manage("backup", str(target), data_dir=data_dir)
         assert done.returncode == 0, done.stderr
         assert target.exists()
+
+    @pytest.mark.sqlite
+    @pytest.mark.django_db(transaction=True)
+    def test_what_one_that_died_has_left_stops_no_other(self, tmp_path):
+        """In a container the next process has the same number."""
+        left = tmp_path / f".copy.{os.getpid()}.partial"
+        left.touch()
+        run("backup", str(tmp_path / "copy"))
+        assert sorted(os.listdir(tmp_path)) == [left.name, "copy"]
+
+    @pytest.mark.sqlite
+    @pytest.mark.django_db(transaction=True)
+    def test_overwrites_nothing_that_came_meanwhile(self, tmp_path, monkeypatch):
+        target = tmp_path / "copy"
+        copy_to = backup.copy_to
+
+        def slowly(fresh):
+            copy_to(fresh)
+            target.write_text("something dear")
+
+        monkeypatch.setattr(backup, "copy_to", slowly)
+        with pytest.raises(CommandError, match="File exists"):
+            run("backup", str(target))
+        assert target.read_text() == "something dear"
+        assert os.listdir(tmp_path) == ["copy"]
+
+    @pytest.mark.sqlite
+    @pytest.mark.django_db(transaction=True)
+    def test_needs_no_links(self, tmp_path, monkeypatch):
+        def refuse(*names):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+        run("backup", str(tmp_path / "copy"))
+        assert os.listdir(tmp_path) == ["copy"]
 
     @pytest.mark.services
     @pytest.mark.django_db

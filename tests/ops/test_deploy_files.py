@@ -6,12 +6,12 @@ import re
 import shutil
 import subprocess
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from django.conf import settings
 from django.db.migrations.operations import AddField
 from django.db.models import NOT_PROVIDED
 
@@ -64,7 +64,7 @@ class TestCompose:
         for name in OURS:
             service = SERVICES[name]
             grace = int(service["stop_grace_period"].removesuffix("s"))
-            assert grace >= int(service["environment"]["RUNSITE_DRAIN_SECONDS"]) + 10
+            assert grace >= int(service["environment"]["RUNSITE_DRAIN_SECONDS"]) + 20
 
     def test_two_of_each_wait_for_the_migration(self):
         kinds = [SERVICES[name]["command"][-1] for name in OURS]
@@ -72,6 +72,25 @@ class TestCompose:
         for name in ("worker1", "worker2", "web1"):
             needed = SERVICES[name]["depends_on"]["migrate"]
             assert needed == {"condition": "service_completed_successfully"}
+
+    def test_one_service_builds_the_image_of_all(self):
+        assert [name for name in SERVICES if "build" in SERVICES[name]] == ["migrate"]
+        assert {SERVICES[name]["pull_policy"] for name in OURS} == {"never"}
+
+    def test_each_process_says_whether_it_is_ready(self):
+        """``up --wait`` waits for that."""
+        for name in OURS:
+            check = ["CMD", "python", "deploy/ready.py"]
+            if name == "migrate":
+                assert "healthcheck" not in SERVICES[name]
+            else:
+                check += ["--worker"] if name.startswith("worker") else []
+                assert SERVICES[name]["healthcheck"]["test"] == check
+
+    def test_what_an_operator_writes_stays_on_the_machine(self):
+        written = {".env", "runsite.env", "secrets/"}
+        assert written <= set((DEPLOY / ".gitignore").read_text().split())
+        assert (DEPLOY / "Dockerfile.dockerignore").read_text().startswith("*\n")
 
     def test_images_are_pinned_by_a_tag(self):
         for service in SERVICES.values():
@@ -81,8 +100,9 @@ class TestCompose:
         """The figure of docs/operations.md, below what PostgreSQL allows by itself."""
         webs = sum(name.startswith("web") for name in OURS)
         workers = sum(name.startswith("worker") for name in OURS)
-        pool = settings.RUNSITE_POOL_SIZE
-        assert webs * pool + workers * (pool + 4 + 1) + 10 == 60 < 100
+        pool = 10  # the default: compose sets no other
+        assert not any("RUNSITE_POOL_SIZE" in SERVICES[name]["environment"] for name in OURS)
+        assert webs * pool + workers * (pool + 4 + 2) + 10 == 62 < 100
 
 
 def test_the_image_has_pinned_packages_no_root_and_what_is_needed():
@@ -111,6 +131,7 @@ class TestNginx:
             "gzip off;",
             "proxy_request_buffering on;",
             "proxy_next_upstream error timeout;",
+            "proxy_next_upstream error timeout http_404;",
             "proxy_set_header X-Forwarded-For $remote_addr;",
             "proxy_set_header Upgrade $http_upgrade;",
             "client_header_timeout 10s;",
@@ -153,12 +174,25 @@ class TestSystemd:
     @pytest.mark.parametrize("kind", ["web", "worker"])
     def test_units_are_restarted_and_have_time_for_the_drain(self, kind):
         text = (DEPLOY / "systemd" / f"runsite-{kind}@.service").read_text()
-        for line in ("Restart=on-failure", "TimeoutStopSec=40", "LimitNOFILE=65536", "MemoryMax="):
+        for line in ("Restart=on-failure", "TimeoutStopSec=45", "LimitNOFILE=65536", "MemoryMax="):
             assert f"\n{line}" in text
+        example = (DEPLOY / "systemd" / "runsite.env.example").read_text()
+        assert "\nRUNSITE_DRAIN_SECONDS=25\n" in example  # 20 s less than TimeoutStopSec
+
+    @pytest.mark.parametrize("kind", ["web", "worker"])
+    def test_a_failed_migration_keeps_nobody_down_for_good(self, kind):
+        """They refuse a database that does not fit themselves, and are tried again."""
+        text = (DEPLOY / "systemd" / f"runsite-{kind}@.service").read_text()
+        assert "Requires=" not in text
+        assert "\nStartLimitIntervalSec=0\n" in text
+        migrate = (DEPLOY / "systemd" / "runsite-migrate.service").read_text()
+        assert "\nRestart=on-failure\nRestartSec=5\n" in migrate
+        target = (DEPLOY / "systemd" / "runsite.target").read_text()
+        assert "\nWants=runsite-migrate.service\n" in target
 
     @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze")
     def test_systemd_understands_them(self, tmp_path: Path):
-        for path in (DEPLOY / "systemd").iterdir():
+        for path in [*UNITS, DEPLOY / "systemd" / "runsite.target"]:
             text = path.read_text().replace("/opt/runsite", str(ROOT))
             (tmp_path / path.name).write_text(text)
         target = (tmp_path / "runsite.target").read_text()
@@ -167,7 +201,7 @@ class TestSystemd:
         for name in wanted:
             (tmp_path / name).symlink_to(re.sub(r"@\w+", "@", name))
         done = subprocess.run(
-            ["systemd-analyze", "verify", "runsite.target", "runsite-migrate.service", *wanted],
+            ["systemd-analyze", "verify", "runsite.target", *(p.name for p in UNITS), *wanted],
             cwd=tmp_path,
             env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "PATH": "/usr/bin:/bin"},
             capture_output=True,
@@ -209,3 +243,14 @@ def test_an_older_process_can_write_beside_a_newer_one():
     first = [path for path in MIGRATIONS if int(path.name[:4]) <= 13]
     assert "run.in_line" in [name for path in first for name in without_default(path)]
     assert [name for path in MIGRATIONS[13:] for name in without_default(path)] == []
+
+
+def test_procrastinate_has_the_migrations_that_were_looked_at():
+    """Those that are named "post" remove what its older version calls. When this fails, read the
+    new ones: do processes with the older version go on beside them? If not, the changelog has to
+    say that the upgrade is an outage. Then write the new last one here."""
+    package = find_spec("procrastinate.contrib.django.migrations")
+    assert package is not None
+    assert package.origin is not None
+    names = sorted(path.stem for path in Path(package.origin).parent.glob("0*.py"))
+    assert (len(names), names[-1]) == (41, "0041_post_retry_failed_job")

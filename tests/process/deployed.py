@@ -31,7 +31,6 @@ class Compose:
 
     def __init__(self, folder: Path, database: str, given: dict[str, str]):
         self.folder = folder
-        self.given = given
         self.file: dict[str, Any] = yaml.safe_load((folder / "compose.yaml").read_text())
         #: Those that are ours to start: without what the tests have, and what is asked for.
         self.services: dict[str, dict[str, Any]] = {
@@ -40,6 +39,7 @@ class Compose:
             if name not in ("postgres", "redis") and "profiles" not in service
         }
         self.ports = {name: free_port() for name in self.services}
+        self.given = {"RUNSITE_PUBLISH": f"127.0.0.1:{self.ports['proxy']}", **given}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         made = subprocess.run([str(folder / "make-secrets")], check=True, capture_output=True)
         assert b"api_key" in made.stdout
@@ -90,7 +90,7 @@ class Compose:
         data.mkdir(exist_ok=True)
         variables = {"RUNSITE_DATA_DIR": str(data), "PYTHONUNBUFFERED": "1"}
         for variable, text in service["environment"].items():
-            value = re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", self.filled_in, text)
+            value = self.filled_in(text)
             if value.startswith("/run/secrets/"):
                 secret = Path(value).name
                 assert secret in service["secrets"]
@@ -101,9 +101,12 @@ class Compose:
         variables["RUNSITE_PORT"] = str(self.ports[name])
         return {"PATH": os.environ["PATH"], **variables}
 
-    def filled_in(self, found: re.Match[str]) -> str:
-        """The value of a variable that whoever starts compose gives, or its default."""
-        return self.given.get(found[1], found[2] if ":-" in found[0] else "")
+    def filled_in(self, text: str) -> str:
+        """A text with the variables that ``.env`` gives, or their defaults; inner ones first."""
+        while found := re.search(r"\$\{(\w+)(?::[-?]([^${}]*))?\}", text):
+            value = self.given.get(found[1]) or (found[2] or "" if ":-" in found[0] else "")
+            text = text[: found.start()] + value + text[found.end() :]
+        return text
 
     def run(self, name: str) -> None:
         """Start a service once its conditions hold."""

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.live import ROOT, postgres_database
+from tests.live import EMPTY, ROOT, postgres_database
 from tests.process.client import Api, Reader, Wire, text_of, until
 from tests.process.deployed import Compose
 from tests.process.test_admin_cleanup import Admin
@@ -28,7 +28,7 @@ def compose(tmp_path: Path, upstream: Upstream) -> Iterator[Compose]:
     """All services, to be started."""
     folder = tmp_path / "deploy"
     shutil.copytree(ROOT / "deploy", folder, ignore=shutil.ignore_patterns("secrets"))
-    with postgres_database(os.environ["DATABASE_URL"]) as url:
+    with postgres_database(os.environ["DATABASE_URL"], EMPTY) as url:
         compose = Compose(folder, url, {"RUNSITE_UPSTREAM_URL": upstream.url})
         try:
             yield compose
@@ -81,6 +81,7 @@ async def test_it_starts_serves_and_stops_in_order(compose: Compose, through: Ap
         assert "".join(event.delta for event in reader.deltas) == expected_text("text-40x30")
         assert reader.deltas[-1].at - reader.deltas[0].at > 0.6  # not held back: 40, 30 ms apart
     assert all('"method": "POST"' in compose.told(name) for name in compose.webs)
+    assert compose.login_url.startswith(f"{compose.url}/console/enter/#")  # the proxy's address
     await a_socket_shows_a_run(compose, through)
     large = await through.http.post("/assistants", content=b" " * (9 * 2**20))
     assert large.status_code == 413
@@ -92,6 +93,7 @@ async def test_it_starts_serves_and_stops_in_order(compose: Compose, through: Ap
     for name in order[:-1]:
         assert name == "migrate" or compose.told(name).rstrip().endswith("Stopped.")
         assert "Traceback" not in compose.told(name)
+    assert not list(compose.folder.glob("data-*/worker-alive"))
     workers = compose.told("worker1") + compose.told("worker2")
     assert workers.count('"event": "turn committed"') == 5  # the last one was waited for
 
@@ -132,7 +134,7 @@ async def test_a_rolling_restart_is_not_noticed(
             for name in names:
                 await asyncio.to_thread(compose.stop, name)
                 await asyncio.to_thread(compose.run, name)
-                if name in compose.webs:
+                if name != "migrate":
                     await asyncio.to_thread(compose.wait_for, name, "service_healthy")
         done.set()
     at_workers, at_webs = ([task.result() for task in tasks] for tasks in lost)

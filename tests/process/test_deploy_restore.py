@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.cluster import Worker
 from tests.conftest import REDIS
-from tests.live import LiveServer, manage, postgres_database
+from tests.live import EMPTY, LiveServer, manage, postgres_database
 from tests.process.client import Api, Reader, Wire, path_of, until
 from tests.upstream import Upstream
 
@@ -54,7 +54,8 @@ class Postgres:
 
     def __init__(self, stack: ExitStack):
         server = os.environ["DATABASE_URL"]
-        url, self.second = (stack.enter_context(postgres_database(server)) for _ in range(2))
+        url = stack.enter_context(postgres_database(server))
+        self.second = stack.enter_context(postgres_database(server, EMPTY))
         self.scaled = {"RUNSITE_ENGINE": "procrastinate", "REDIS_URL": REDIS}
         self.settings = {**self.scaled, "DATABASE_URL": url}
 

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from tests.conftest import REDIS
-from tests.live import KEY, ROOT, environment, free_port, postgres_database
+from tests.live import EMPTY, KEY, ROOT, environment, free_port, postgres_database
 from tests.ops.test_bootstrap import copied
 from tests.process.client import assert_gone, family_of
 from tests.upstream import Upstream
@@ -53,7 +53,7 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path, upstream: Upstream) -> Iterator[dict[str, str]]:
     """The environment: a database of its own, and two ports beside each other."""
-    with postgres_database(os.environ["DATABASE_URL"]) as url:
+    with postgres_database(os.environ["DATABASE_URL"], EMPTY) as url:
         yield environment(
             tmp_path / "data",
             HOME=str(tmp_path),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.cluster import Worker
 from tests.conftest import REDIS
-from tests.live import LiveServer, free_port, manage, postgres_database
+from tests.live import EMPTY, LiveServer, free_port, manage, postgres_database
 from tests.process.client import Api, text_of
 from tests.upstream import Upstream
 from tests.upstream_script import expected_text
@@ -87,3 +87,13 @@ async def test_older_processes_go_on_beside_a_newer_database(
         late = manage(command, data_dir=folder, **settings, RUNSITE_PORT=str(free_port()))
         assert late.returncode == 1
         assert "The database was made by a newer version of Runsite." in late.stderr
+
+
+def test_a_migration_without_the_engine_is_not_enough(tmp_path: Path) -> None:
+    """Its tables are procrastinate's own. The refusal names the variable."""
+    with postgres_database(os.environ["DATABASE_URL"], EMPTY) as url:
+        assert manage("migrate", data_dir=tmp_path, DATABASE_URL=url).returncode == 0
+        scaled = {"DATABASE_URL": url, "REDIS_URL": REDIS, "RUNSITE_ENGINE": "procrastinate"}
+        refused = manage("worker", data_dir=tmp_path, **scaled)
+        assert refused.returncode == 1
+        assert "manage.py migrate with RUNSITE_ENGINE=procrastinate" in refused.stderr
