@@ -23,9 +23,9 @@ test: setup ; $(PY) tools/suite.py
 # What needs no process, no browser and no patience.
 test-fast: setup ; $(PY) -m pytest -q -n auto --dist=worksteal -m "not process and not browser and not sdk and not node and not services and not slow"
 
-# Real processes and services that are broken on purpose, in both modes; five minutes, best with
+# Real processes and services that are broken on purpose, in both modes; six minutes, best with
 # nothing beside it.
-chaos: setup ; DATABASE_URL=$${RUNSITE_TEST_POSTGRES:-postgresql://runsite:runsite@127.0.0.1:5432/runsite} $(PY) -m pytest -q -n2 --dist=loadfile -m "chaos and not sqlite"
+chaos: setup ; RUNSITE_TEST_REQUIRE=services DATABASE_URL=$${RUNSITE_TEST_POSTGRES:-postgresql://runsite:runsite@127.0.0.1:5432/runsite} $(PY) -m pytest -q -n2 --dist=loadfile -m "chaos and not sqlite"
 
 # The SDKs and the browser once more, with a web process and a worker on PostgreSQL and Redis.
 test-scaled: setup ; RUNSITE_TEST_SCALED=1 $(PY) -m pytest -q -n2 --dist=loadfile -m "(sdk or node or browser) and not services"

@@ -17,7 +17,7 @@ from runs.providers.openai_compatible import checked_key, checked_url
 Apps = Sequence[AppConfig] | None
 
 
-@register
+@register("runsite")
 def database_is_right_for_an_async_server(app_configs: Apps, **options: Any) -> list[CheckMessage]:
     """SQLite in WAL with IMMEDIATE; PostgreSQL with a pool and no persistent connections."""
     return database_problems(settings.DATABASES["default"])
@@ -75,7 +75,7 @@ NETWORK = {
 MOUNTS = Path("/proc/mounts")  # where there is none, nothing is known
 
 
-@register
+@register("runsite")
 def database_file_is_on_a_local_disk(app_configs: Apps, **options: Any) -> list[CheckMessage]:
     """SQLite's file is not on a network's."""
     database = settings.DATABASES["default"]
@@ -108,7 +108,7 @@ def file_system(path: Path, mounts: str) -> str:
     return kind
 
 
-@register
+@register("runsite")
 def engine_can_run(app_configs: Apps, **options: Any) -> list[CheckMessage]:
     """Workers and serving processes share a PostgreSQL database, and Redis for what is live."""
     if settings.RUNSITE_ENGINE == "local":
@@ -138,7 +138,7 @@ def engine_problems(database: dict[str, Any], redis_url: str | None) -> list[Che
     return found
 
 
-@register
+@register("runsite")
 def upstream_can_be_asked(app_configs: Apps, **options: Any) -> list[CheckMessage]:
     """An address, key or file that no request could be made with."""
     if not settings.RUNSITE_UPSTREAM_URL:
@@ -154,7 +154,7 @@ def upstream_can_be_asked(app_configs: Apps, **options: Any) -> list[CheckMessag
     return []
 
 
-@register
+@register("runsite")
 def secrets_are_long_enough(app_configs: Apps, **options: Any) -> list[CheckMessage]:
     """Keys that an operator chose."""
     found: list[CheckMessage] = []
@@ -167,7 +167,7 @@ def secrets_are_long_enough(app_configs: Apps, **options: Any) -> list[CheckMess
     return found
 
 
-@register
+@register("runsite")
 def hosts_are_named(app_configs: Apps, **options: Any) -> list[CheckMessage]:
     """``*`` would let any page on the net reach this server through its visitor's browser."""
     if "*" not in settings.ALLOWED_HOSTS:
@@ -181,7 +181,7 @@ def hosts_are_named(app_configs: Apps, **options: Any) -> list[CheckMessage]:
     ]
 
 
-@register
+@register("runsite")
 def variables_are_known(app_configs: Apps, **options: Any) -> list[CheckMessage]:
     """A misspelt variable would otherwise be ignored in silence."""
     known = {name for name in dir(settings) if name.startswith("RUNSITE_")}

@@ -2,6 +2,9 @@
 
 import os
 import secrets
+import sys
+import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,10 @@ from environs import FileAwareEnv
 env = FileAwareEnv(strip_whitespace=True)
 
 SQLITE_BUSY_SECONDS = 5
+#: The pool tries for so long to connect, then for whoever asks next. By itself it would wait twice
+#: as long after each failure, and not notice for minutes that the database is back.
+RECONNECT_SECONDS = 2.0
+EXECUTORS_CONNECTIONS = 4
 #: WAL: readers and the writer do not block each other. NORMAL survives the death of the
 #: process; only a power cut may lose the last commits.
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
@@ -81,9 +88,14 @@ def require(package: str, setting: str) -> None:
     """Say what to install where a setting needs more than requirements/base.txt."""
     if find_spec(package) is None:
         raise ImproperlyConfigured(
-            f"{setting} needs {package}. Install it: pip install --require-hashes "
-            "-r requirements/scaled.txt"
+            f"{setting} needs {package}. Install it: {sys.executable} -m pip install "
+            "--require-hashes -r requirements/scaled.txt"
         )
+
+
+def executors_share(pool: int) -> int:
+    """How many of a process's connections to PostgreSQL its runs have for themselves."""
+    return min(EXECUTORS_CONNECTIONS, pool // 2)
 
 
 def database(data_dir: Path, pool: int) -> dict[str, Any]:
@@ -105,11 +117,21 @@ def database(data_dir: Path, pool: int) -> dict[str, Any]:
         options.setdefault("init_command", SQLITE_PRAGMAS)
         config["TEST"] = {"NAME": str(data_dir / "test.sqlite3")}
     else:
+        require("psycopg_pool", "DATABASE_URL=postgresql://...")
         config["CONN_MAX_AGE"] = 0
         config["CONN_HEALTH_CHECKS"] = True  # the pool's: after a restart it has only dead ones
         for name, value in POSTGRES_OPTIONS.items():
             options.setdefault(name, value)
-        options.setdefault("pool", {"min_size": min(2, pool), "max_size": pool, "timeout": 5})
+        calls = pool - executors_share(pool)
+        options.setdefault(
+            "pool",
+            {
+                "min_size": min(2, calls),
+                "max_size": calls,
+                "timeout": 5,
+                "reconnect_timeout": RECONNECT_SECONDS,
+            },
+        )
     return config
 
 
@@ -117,23 +139,23 @@ def secret_key(data_dir: Path) -> str:
     """RUNSITE_SECRET_KEY, or the key of this data directory: made once, readable by its owner.
 
     Two processes may start at once: the file gets its name only when it is complete, and
-    the first name wins.
+    the first name wins. What a process that died in the midst has left is in nobody's way.
     """
     given = text("RUNSITE_SECRET_KEY")
     if given:
         return given
     path = data_dir / "secret-key"
     if not path.exists():
-        fresh = data_dir / f"secret-key.{os.getpid()}"
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+        descriptor, fresh = tempfile.mkstemp(prefix="secret-key.", dir=data_dir)
         try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+                file.flush()
+                os.fsync(descriptor)
+            with suppress(FileExistsError):
+                os.link(fresh, path)
         finally:
-            fresh.unlink()
+            os.unlink(fresh)
     return path.read_text().strip()
 
 

@@ -2,11 +2,11 @@
 
 import sys
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from runs.contract.errors import ApiError, BadRequest, Busy, Internal, UnknownUrl
+from runs.models.database import TROUBLE
 from runsite.paths import is_api
 
 
@@ -48,6 +48,6 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: a defect here. The traceback is in the log under the request's id. 503: the database
     could not take what stands before a view, such as looking for its session."""
-    if isinstance(sys.exception(), OperationalError | InterfaceError):
+    if isinstance(sys.exception(), TROUBLE):
         return answer(request, Busy(), "503.html")
     return answer(request, Internal(), "500.html")

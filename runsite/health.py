@@ -31,7 +31,12 @@ def schema_problem() -> str | None:
     if any(app == "runs" for app, _ in newer):
         return "The database was made by a newer version of Runsite. Start that one."
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        return "The database is behind this version. Run: python manage.py migrate"
+        with_engine = (
+            " with RUNSITE_ENGINE=procrastinate, which has tables of its own"
+            if settings.RUNSITE_ENGINE == "procrastinate"
+            else ""
+        )
+        return f"The database is behind this version. Run: python manage.py migrate{with_engine}"
     return None
 
 
@@ -48,23 +53,38 @@ class Health:
         self.schema_fits = False  # kept once true: the code of a process does not change
         self.probed_at = float("-inf")
         self.probed: dict[str, str] = {}
+        self.probing: asyncio.Task[dict[str, str]] | None = None
+        self.began = 0.0
 
     async def database(self) -> dict[str, str]:
-        """The state of database and schema, at most two seconds old."""
+        """The state of database and schema, at most two seconds old.
+
+        One probe at a time, however many ask: each holds a thread that requests need, and one
+        that got no answer in its second goes on to hold it.
+        """
         if time.monotonic() - self.probed_at < CACHE_SECONDS:
             return self.probed
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                await in_database(write_probe)
-                if not self.schema_fits:
-                    self.schema_fits = await in_database(schema_problem) is None
-        except Exception:  # any driver's error, and the timeout: all mean the same here
-            logger.warning("the database does not answer", exc_info=True)
-            self.probed = {"database": "fail"}
-        else:
-            self.probed = {"database": "ok", "schema": "ok" if self.schema_fits else "fail"}
+        if self.probing is None or self.probing.done():
+            self.probing, self.began = asyncio.create_task(self.probe()), time.monotonic()
+        probing = self.probing
+        left = self.began + PROBE_SECONDS - time.monotonic()
+        done, _ = await asyncio.wait([probing], timeout=max(left, 0))
+        if not done:
+            logger.warning("the database has not answered for a second")
+        self.probed = probing.result() if done else {"database": "fail"}
         self.probed_at = time.monotonic()
         return self.probed
+
+    async def probe(self) -> dict[str, str]:
+        """Ask the database now."""
+        try:
+            await in_database(write_probe)
+            if not self.schema_fits:
+                self.schema_fits = await in_database(schema_problem) is None
+        except Exception:  # any driver's error: all mean the same here
+            logger.warning("the database does not answer", exc_info=True)
+            return {"database": "fail"}
+        return {"database": "ok", "schema": "ok" if self.schema_fits else "fail"}
 
 
 health = Health()
@@ -74,9 +94,10 @@ async def redis_state() -> str:
     """Whether Redis answers; without it readers of other processes poll the log."""
     from redis.asyncio import Redis  # noqa: PLC0415 - optional dependency
 
-    client = Redis.from_url(str(settings.REDIS_URL), socket_timeout=PROBE_SECONDS)
+    client = Redis.from_url(str(settings.REDIS_URL))
     try:
-        await client.ping()
+        async with asyncio.timeout(PROBE_SECONDS):  # it tries more than once, each time to connect
+            await client.ping()
     except Exception:  # whatever is wrong with it, it is not there
         return "degraded"
     else:

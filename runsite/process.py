@@ -34,12 +34,13 @@ class Process:
         await self._start(engines.current().work)
 
     async def _start(self, engine: Callable[[], Awaitable[None]]) -> None:
-        """Start the relay and the engine, once.
+        """Start the relay and the engine, once; after a start that failed, whoever comes next
+        tries again: stock servers serve on, and most of what fails does not last.
 
         In a fresh context: a task that inherits a request's context inherits the thread
         of that request as well, and dies with it.
         """
-        if self.starting is None:
+        if self.starting is None or (has_failed(self.starting) and not self.draining):
 
             async def begin() -> None:
                 loop.lag.start()
@@ -66,6 +67,11 @@ class Process:
         await engines.current().stop(settings.RUNSITE_DRAIN_SECONDS if grace is None else grace)
         await relay.stop()
         loop.lag.stop()
+
+
+def has_failed(task: asyncio.Task[None]) -> bool:
+    """Whether a task has ended with a fault."""
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 current = Process()

@@ -130,6 +130,13 @@ class Request(WebRequest):  # type: ignore[misc] # Daphne is untyped
         if more and self.producer is None and not self.finished:
             self.registerProducer(self.flow, True)
 
+    def handle_exception(self, exception: Exception) -> None:
+        """Answer 500, or cut off what has begun: its reader is told that this is not all."""
+        if self._response_started:
+            self.cut_off()
+        else:
+            super().handle_exception(exception)
+
     def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
         """Wake an application that waits for the reader."""
         self.flow.open.set()
@@ -259,6 +266,26 @@ class Server(DaphneServer):  # type: ignore[misc] # Daphne is untyped
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
         self.on_ready()
+
+    def application_checker(self) -> None:
+        """Tell of applications that broke, and forget those that ended; again in a second.
+
+        Daphne's asks for the next time as its last deed: nobody would look again after one that
+        broke off, and connections would pile up until the process ends.
+        """
+        try:
+            super().application_checker()
+        except Exception:
+            logger.exception("a look at the applications broke off")
+            reactor.callLater(1, self.application_checker)
+
+    def timeout_checker(self) -> None:
+        """Ping sockets, and end those that are overdue; again in two seconds, as above."""
+        try:
+            super().timeout_checker()
+        except Exception:
+            logger.exception("a look at the sockets broke off")
+            reactor.callLater(2, self.timeout_checker)
 
     def ask_stop(self) -> None:
         """Stop; a second call does not wait for anything."""

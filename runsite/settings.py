@@ -58,7 +58,6 @@ USE_I18N = False
 USE_TZ = True
 
 INSTALLED_APPS = [
-    "daphne",  # first: it replaces runserver
     "runsite.admin_site.Config",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -71,6 +70,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "runs",
 ]
+if sys.argv[1:2] == ["runserver"]:  # which it replaces; to import it costs others half a second
+    INSTALLED_APPS.insert(0, "daphne")
 if RUNSITE_ENGINE == "procrastinate":
     environment.require("procrastinate", "RUNSITE_ENGINE=procrastinate")
     INSTALLED_APPS.append("procrastinate.contrib.django")

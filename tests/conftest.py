@@ -109,6 +109,13 @@ SKIPPED: Counter[str] = Counter()
 REFUSED: list[str] = []
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that ask the database: there are two to ask."""
+    fixtures = getattr(item, "fixturenames", ())
+    if item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(fixtures):
+        item.add_marker(pytest.mark.database)
+
+
 @pytest.hookimpl(trylast=True)  # after -m has left out what it does
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests of a tier that lacks something, or let them fail where it is required.

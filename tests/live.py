@@ -98,10 +98,9 @@ class LiveServer:
             self.prepare()
 
     def prepare(self) -> None:
-        """Fill the data directory; on another database than SQLite, migrate that."""
+        """Fill the data directory. Another database than SQLite is migrated already."""
         if self.settings.get("DATABASE_URL"):
-            done = self.manage("migrate", "--verbosity=0")
-            assert done.returncode == 0, done.stderr
+            shutil.copytree(template() / "static", self.data_dir / "static")
         else:
             shutil.copytree(template(), self.data_dir, dirs_exist_ok=True)
             (self.data_dir / "secret-key").unlink(missing_ok=True)
@@ -132,6 +131,12 @@ class LiveServer:
         """Bytes of memory that the server's process holds."""
         pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
         return int(pages) * resource.getpagesize()
+
+    @property
+    def most_memory(self) -> int:
+        """The most bytes of memory that the server's process has held since its start."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
     @property
     def log(self) -> str:
@@ -171,16 +176,19 @@ class LiveServer:
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait for a 200 of ``/readyz`` from this very process."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            assert self.process is not None
-            if self.process.poll() is not None:
-                raise AssertionError(f"the server ended: {self.process.returncode}\n{self.log}")
-            try:
-                if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.05)
+        # One client for all tries: to make one takes longer than to ask, and the processes that
+        # start need the machine.
+        with httpx.Client(timeout=5, trust_env=False, verify=False) as client:  # noqa: S501
+            while time.monotonic() < deadline:
+                assert self.process is not None
+                if self.process.poll() is not None:
+                    raise AssertionError(f"the server ended: {self.process.returncode}\n{self.log}")
+                try:
+                    if client.get(f"{self.url}/readyz").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.05)
         raise AssertionError(f"not ready after {seconds} s\n{self.log}")
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = STOP_SECONDS) -> int:
@@ -237,11 +245,33 @@ class LiveServer:
         self.close()
 
 
+def migrate(database: str) -> None:
+    """Make the tables of the scaled mode in an empty database."""
+    settings = {"DATABASE_URL": database, "RUNSITE_ENGINE": "procrastinate"}
+    settings["REDIS_URL"] = "redis://127.0.0.1:9/0"  # nobody is asked
+    done = manage("migrate", "--verbosity=0", data_dir=template(), **settings)
+    assert done.returncode == 0, done.stderr
+
+
+EMPTY = "template1"
+
+
+@functools.cache
+def postgres_template(server_url: str) -> str:
+    """The name of a database whose tables are made, once for all that are copies of it."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    url = stack.enter_context(postgres_database(server_url, copy_of=EMPTY))
+    migrate(url)
+    return urlsplit(url).path[1:]
+
+
 @contextlib.contextmanager
-def postgres_database(server_url: str, copy_of: str = "template1") -> Iterator[str]:
+def postgres_database(server_url: str, copy_of: str = "") -> Iterator[str]:
     """A new database on the PostgreSQL of ``server_url``, dropped at the end; its address.
-    ``copy_of``: the name of another one that nobody uses now."""
+    It is migrated, unless it is a copy of ``EMPTY`` or of another one that nobody uses now."""
     name = f"runsite_live_{uuid.uuid4().hex[:12]}"
+    copy_of = copy_of or postgres_template(server_url)
     with psycopg.connect(server_url, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {copy_of}")
         try:

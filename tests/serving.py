@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tests.chaos.cluster import Cluster, migrate
+from tests.chaos.cluster import Cluster
 from tests.chaos.services import Postgres
-from tests.live import LiveServer
+from tests.live import LiveServer, migrate
 
 
 @contextmanager

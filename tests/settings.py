@@ -14,6 +14,7 @@ os.environ["RUNSITE_UPSTREAM_URL"] = "http://127.0.0.1:9/v1"  # nobody answers t
 
 if os.environ.get("DATABASE_URL", "").startswith("postgres"):  # with the engine that is for it
     os.environ["RUNSITE_ENGINE"] = "procrastinate"
+    os.environ["RUNSITE_POOL_SIZE"] = "14"  # ten for calls: tests race with as many threads
     os.environ["REDIS_URL"] = os.environ.get("RUNSITE_TEST_REDIS", "redis://127.0.0.1:6379/15")
 
 from runsite.settings import *  # noqa: E402, F403

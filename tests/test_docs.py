@@ -44,6 +44,15 @@ def test_links_between_documents_lead_somewhere():
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+def test_links_to_headings_lead_somewhere():
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target, heading in re.findall(r"\]\(([^)#:\s]*)#([^)]+)\)", path.read_text()):
+            text = (path.parent / (target or path.name)).read_text()
+            headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+            known = {re.sub(r"[^\w -]", "", words).lower().replace(" ", "-") for words in headings}
+            assert heading in known, f"{path.name}: {target}#{heading}"
+
+
 def test_requirements_are_pinned_with_hashes_and_name_no_address():
     for path in (ROOT / "requirements").glob("*.txt"):
         lines = path.read_text().splitlines()

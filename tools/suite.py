@@ -1,10 +1,10 @@
 """The whole test suite. Run by ``make test``.
 
 In three parts, each by several processes at once: on SQLite, in process and with real
-servers; then both SDKs and the browser; then what runs in process once more on PostgreSQL and
-with the engine of several processes, and the tests that need PostgreSQL or Redis. What is not
-there is skipped, with a count and a reason, unless RUNSITE_TEST_REQUIRE names it. The failures
-that are made on purpose have a target of their own: ``make chaos``.
+servers; then both SDKs and the browser; then what asks the database in process once more
+on PostgreSQL and with the engine of several processes, and the tests that need PostgreSQL or
+Redis. What is not there is skipped, with a count and a reason, unless RUNSITE_TEST_REQUIRE names
+it. The failures that are made on purpose have a target of their own: ``make chaos``.
 """
 
 import fcntl
@@ -48,7 +48,9 @@ CLIENTS = Part(
     f"not services and {OUTSIDE}", ("-n2", "--dist=loadfile"), {"node", "browser", "ages"}
 )
 SERVICES = Part(
-    f"(services or {IN_PROCESS}) and not chaos", ("-n3", "--dist=worksteal"), {"services"}
+    f"(services or database and {IN_PROCESS}) and not chaos",
+    ("-n3", "--dist=worksteal"),
+    {"services"},
 )
 
 

@@ -5,7 +5,6 @@ import logging
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -14,6 +13,7 @@ from rest_framework.response import Response
 from runs.contract import limits
 from runs.contract.errors import ApiError, BadRequest, Busy, Internal, TooLarge, UnknownUrl
 from runs.events.log import StaleRun
+from runs.models.database import TROUBLE
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def translate(error: Exception, request: HttpRequest | Request) -> ApiError:
             return UnknownUrl(request.method or "", request.path)
         case APIException():
             return BadRequest(str(error.detail))
-        case OperationalError() | InterfaceError() | StaleRun():
+        case _ if isinstance(error, (*TROUBLE, StaleRun)):
             logger.warning("The database could not take a request", exc_info=error)
             return Busy()
         case _:

@@ -1,5 +1,6 @@
 """Runs as server-sent events. A reader that leaves changes nothing for the run."""
 
+import asyncio
 import json
 import logging
 import time
@@ -7,6 +8,7 @@ import weakref
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from django.db import Error
 from django.http import StreamingHttpResponse
 
 from runs.api.slots import Slot
@@ -25,6 +27,9 @@ logger = logging.getLogger(__name__)
 #: follows: once it has seen an ``id``, openai-python takes any for the end of an event, and an
 #: event without data breaks its stream.
 KEEP_ALIVE = ": ping\n"
+#: For so long a stream stands still while its key is looked up. A database that takes longer is
+#: heard later: what is live needs none.
+KEY_SECONDS = 1.0
 END = f"event: {DONE}\ndata: [DONE]\n\n"
 
 HEADERS = {
@@ -65,22 +70,37 @@ async def frames(
     Ends without a last frame if the key is revoked meanwhile.
     """
     beat = limits.KEEP_ALIVE_SECONDS
-    checked_at = time.monotonic()
+    asked_at = time.monotonic()
+    asking: asyncio.Task[bool] | None = None
     events = follow(run_id, after, through_pauses=through_pauses, beat=beat)
     try:
         async with aclosing(events):
             async for pending in events:
-                if time.monotonic() - checked_at >= beat:
-                    checked_at = time.monotonic()
-                    if not await in_database(is_live, key):
+                if asking is None and time.monotonic() - asked_at >= beat:
+                    asked_at = time.monotonic()
+                    asking = asyncio.create_task(may_go_on(key))
+                    await asyncio.wait([asking], timeout=KEY_SECONDS)
+                if asking and asking.done():
+                    if not asking.result():
                         return
+                    asking = None
                 yield "".join(map(Event.frame, pending)) or KEEP_ALIVE
         yield END
     except Exception:
         logger.exception("A stream broke", extra={"run_id": run_id})
         yield error_frame()
     finally:
+        if asking:
+            asking.cancel()
         slot.give_back()
+
+
+async def may_go_on(key: ApiKey) -> bool:
+    """Whether a key still opens the API, as far as the database can tell."""
+    try:
+        return await in_database(is_live, key)
+    except Error:
+        return True  # it is asked again after the next beat
 
 
 def is_live(key: ApiKey) -> bool:

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.views import redirect_to_login
-from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -25,8 +24,10 @@ from runs.contract.roles import NEEDS, Role
 from runs.execution import engines
 from runs.models import Project
 from runs.models.columns import M
+from runs.models.database import TROUBLE
 from runs.operations import projects_of, role_in
 from runs.operations.access import default_project
+from runsite.address import absolute
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def member_only(view: Callable[Concatenate[ConsoleRequest, Project, P], HttpResp
                 return view(request, seat.project, *args, **kwargs)
         except NotFound as gone:  # deleted since the view found it
             raise Http404(gone.message) from gone
-        except (Busy, OperationalError):
+        except (Busy, *TROUBLE):
             logger.warning("the database could not take a form or page", exc_info=True)
             return render(request, "503.html", status=503)
 
@@ -178,4 +179,4 @@ def page(
 
 def base_url(request: HttpRequest) -> str:
     """What a client of the API sets as its base URL to reach this server."""
-    return request.build_absolute_uri("/v1")
+    return absolute(request, "/v1")

@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.db import Error, connection, transaction
+from django.db import connection, transaction
 
 from runs.contract.limits import (
     FLUSH_SECONDS,
@@ -22,11 +23,13 @@ from runs.contract.limits import (
 from runs.contract.status import RunStatus
 from runs.events.log import Event, chunk
 from runs.models import EventChunk, Run
-from runs.models.database import in_writer, now
+from runs.models.database import TROUBLE, in_writer, now
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.25
+
+HOLD = ("id", "epoch")  # who drives a run
 
 MOVE_NUMBERS = """
 UPDATE runs_run
@@ -34,6 +37,14 @@ SET next_number = told.column2 + 1, last_number = told.column2, lease_until = %%
 FROM (VALUES %s) AS told
 WHERE runs_run.number = told.column1
 """
+
+
+class Committed(NamedTuple):
+    """The ids of the runs whose deltas were stored, and of those whose row another one is writing
+    at this moment. All others are not ours any more."""
+
+    stored: set[str]
+    busy: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,14 @@ class Buffer:
         many = self.unflushed() >= UNFLUSHED_EVENTS or self.size >= UNFLUSHED_CHARACTERS
         return bool(late) or many or at > self.lease_until
 
+    def take_back(self) -> None:
+        """Let what was on its way wait again."""
+        if self.in_flight:
+            self.waiting[:0] = self.in_flight.events
+            self.size = sum(len(event.data) for event in self.waiting)
+            self.in_flight = None
+            self.changed.set()
+
     async def take(self) -> list[Event]:
         """What is left to commit, once no flush is under way: for the caller's own commit."""
         while self.in_flight and not self.refused:
@@ -141,49 +160,60 @@ class Flusher:
             buffer.in_flight = Batch(buffer.run, buffer.waiting)
             buffer.waiting, buffer.size = [], 0
         batches = [buffer.in_flight for buffer in buffers if buffer.in_flight]
-        asked_at, won = await self._commit(batches)
+        asked_at, done = await self._commit(batches)
         for buffer in buffers:
-            if buffer.run.id in won:
+            if buffer.run.id in done.stored:
                 buffer.in_flight = None
                 buffer.oldest = time.monotonic()
                 buffer.renewed(asked_at)
+            elif buffer.run.id in done.busy:
+                buffer.take_back()
+                self.notice(buffer)
             else:
                 buffer.refuse()
 
-    async def _commit(self, batches: Sequence[Batch]) -> tuple[float, set[str]]:
+    async def _commit(self, batches: Sequence[Batch]) -> tuple[float, Committed]:
         while batches:
             asked_at = time.monotonic()
             try:
                 return asked_at, await in_writer(commit, batches, self.lease_seconds)
-            except Error:  # not DatabaseError: a broken connection raises InterfaceError
+            except TROUBLE:
                 logger.warning("Deltas could not be committed; trying again", exc_info=True)
                 await asyncio.sleep(RETRY_SECONDS)
-        return 0.0, set()
+            except Exception:
+                if len(batches) == 1:  # the driver will not be able to commit it either
+                    logger.exception("Deltas refused", extra={"run_id": batches[0].run.id})
+                    break
+                # What is wrong with one must not harm the others.
+                found = [(await self._commit([batch]))[1] for batch in batches]
+                stored, busy = (set[str]().union(*sets) for sets in zip(*found, strict=True))
+                return asked_at, Committed(stored, busy)
+        return 0.0, Committed(set(), set())
 
 
-def commit(batches: Sequence[Batch], lease_seconds: float) -> set[str]:
-    """Store the batches whose run is still driven by us; the ids of those runs.
+def commit(batches: Sequence[Batch], lease_seconds: float) -> Committed:
+    """Store the batches whose run is still driven by us.
+
+    A row that another one is writing is left for the next time: that one may stand still.
 
     A batch that is tried again after an unclear failure may be in the log already: only
     the holder of an epoch writes its numbers, so a conflict can only be with itself.
     """
-    of = {batch.run.id: batch for batch in batches}
     with transaction.atomic():
-        # In the order in which leases are renewed, or the two would wait for each other.
-        ours = (
-            Run.objects.select_for_update(no_key=True)
-            .filter(id__in=list(of), status=RunStatus.IN_PROGRESS)
-            .order_by("number")
-            .values_list("id", "epoch")
-        )
-        won = [of[run_id] for run_id, epoch in ours if epoch == of[run_id].run.epoch]
+        run_ids = [batch.run.id for batch in batches]
+        driven = Run.objects.filter(id__in=run_ids, status=RunStatus.IN_PROGRESS)
+        free = set(driven.select_for_update(no_key=True, skip_locked=True).values_list(*HOLD))
+        won = [batch for batch in batches if (batch.run.id, batch.run.epoch) in free]
         if won:
             move_numbers(won, now() + timedelta(seconds=lease_seconds))
         EventChunk.objects.bulk_create(
             [chunk(batch.run.id, batch.run.epoch, batch.events) for batch in won],
             ignore_conflicts=True,
         )
-    return {batch.run.id for batch in won}
+        held = set(driven.values_list(*HOLD)) if len(won) < len(batches) else free
+    ours = {batch.run.id for batch in batches if (batch.run.id, batch.run.epoch) in held}
+    stored = {batch.run.id for batch in won}
+    return Committed(stored, ours - stored)
 
 
 def move_numbers(batches: Sequence[Batch], lease_until: datetime) -> None:

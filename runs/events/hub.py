@@ -119,8 +119,8 @@ class Hub:
         with self._lock:
             readers = self._readers.setdefault(run_id, set())
             readers.add(subscription)
-            if len(readers) == 1 and self.outside:
-                self.outside.readers_changed()
+            if len(readers) == 1 and (outside := self.outside):
+                outside.readers_changed()
         self._start_looking()
         try:
             yield subscription
@@ -130,14 +130,14 @@ class Hub:
                 readers.discard(subscription)
                 if not readers:
                     del self._readers[run_id]
-                    if self.outside:
-                        self.outside.readers_changed()
+                    if outside := self.outside:
+                        outside.readers_changed()
 
     def publish(self, run_id: str, events: Sequence[Event]) -> None:
         """Hand events to all who read the run, here or elsewhere. Callable from any thread."""
         self.deliver(run_id, events)
-        if self.outside:
-            self.outside.send(run_id, events)
+        if outside := self.outside:
+            outside.send(run_id, events)
 
     def deliver(self, run_id: str, events: Sequence[Event]) -> None:
         """Hand events to all who read the run here. Callable from any thread."""

@@ -98,6 +98,8 @@ class Relay:
 
     def stop_run(self, run_id: str) -> None:
         """Have whoever drives the run elsewhere look at its row. Nothing if not connected."""
+        if self.loop is None:
+            return
         with self.lock:
             self.stops.add(run_id)
         self._call(self.filled.set)
@@ -107,9 +109,9 @@ class Relay:
         self._call(self.changed.set)
 
     def _call(self, func: Callable[[], None]) -> None:
-        if self.loop is not None:
+        if loop := self.loop:
             with suppress(RuntimeError):  # the loop is closed: the process ends
-                self.loop.call_soon_threadsafe(func)
+                loop.call_soon_threadsafe(func)
 
     # --- on the loop ---
 
@@ -179,16 +181,22 @@ class Relay:
     async def _receive(self) -> None:
         while not asked_to_end():
             message = await self.layer.receive(self.channel)
-            if message.get("from") == self.name:
-                continue
-            run_id = message["run"]
-            if "events" not in message:
-                if self.on_stop is not None:
-                    self.on_stop(run_id)
-            elif message["events"] is None:
-                self.hub.look(run_id)
-            else:
-                self.hub.deliver(run_id, [Event(*row) for row in message["events"]])
+            try:
+                self._take(message)
+            except Exception:  # of a process of another version, perhaps: the log has it all
+                logger.exception("A message of another process was not understood")
+
+    def _take(self, message: dict[str, Any]) -> None:
+        run_id = message["run"]
+        if message["from"] == self.name:
+            return
+        if "events" not in message:
+            if self.on_stop is not None:
+                self.on_stop(run_id)
+        elif message["events"] is None:
+            self.hub.look(run_id)
+        else:
+            self.hub.deliver(run_id, [Event(*row) for row in message["events"]])
 
 
 def group_of(run_id: str) -> str:

@@ -65,6 +65,7 @@ def begin(
         with transaction.atomic():
             if doomed:
                 line.hold(run.thread_id)  # before the run, as whoever ends one does
+            lifecycle.hold(run)
             lifecycle.claim(run, owner, lease_seconds, answered_by=answers(run.model))
             if run.status == RunStatus.CANCELLING:
                 return Written(run, end_now(run, RunStatus.CANCELLED))
@@ -145,7 +146,7 @@ def end_text(run: Run, turn: Turn, outcome: Outcome) -> list[Fact]:
     if outcome.status != RunStatus.REQUIRES_ACTION:
         turn.message_step.usage = outcome.usage
     return [
-        steps.end_message(turn.message, turn.parts, outcome.message_reason, at),
+        steps.end_message(turn.message, turn.content(), outcome.message_reason, at),
         steps.end_step(turn.message_step, run, StepStatus.COMPLETED, at),
     ]
 
@@ -162,7 +163,7 @@ def store_calls(run: Run, turn: Turn, outcome: Outcome) -> tuple[list[ToolCall],
     for index, call in enumerate(turn.calls):
         if not call.opened:
             facts.append((STEP_DELTA, call_opening(step.id, index, call.id, call.name)))
-        rest = call.arguments[call.delivered :] if call.arguments else "{}"
+        rest = "".join(call.undelivered) if call.arguments else "{}"
         if rest:
             facts.append((STEP_DELTA, call_arguments(step.id, index, rest)))
         calls.append(
@@ -206,7 +207,7 @@ def end_driven(
         if ending == RunStatus.CANCELLED:
             run.status = RunStatus.CANCELLING  # as the row is, or the writes below find nothing
             facts.append(run_fact(run))
-        facts += steps.close_open(run, ending, last_error, turn.parts)
+        facts += steps.close_open(run, ending, last_error, turn.content())
         lifecycle.move(run, ending, last_error=last_error)
         return Written(run, log.write(run, [*facts, run_fact(run)], left))
 

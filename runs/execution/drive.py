@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -25,7 +26,7 @@ from runs.execution.commits import Written
 from runs.execution.turn import Turn
 from runs.execution.worker import Worker
 from runs.models import Message, Run, RunStep
-from runs.models.database import in_writer
+from runs.models.database import in_study, in_writer
 from runs.providers.base import (
     CallPiece,
     Piece,
@@ -56,10 +57,13 @@ class Cancelled(Exception):
     """Somebody asked for the run to be cancelled."""
 
 
-async def drive(run_id: str, worker: Worker) -> None:
+async def drive(run_id: str, worker: Worker, begun: Callable[[], None] = lambda: None) -> None:
     """Do what there is to do for a run now; returns when it rests, or is not ours.
 
     Safe to call any number of times, for any run: the claim decides.
+
+    Args:
+        begun: called when all is done that comes before the model is asked.
     """
     owner = worker.new_owner()
     leased_at = time.monotonic()
@@ -73,7 +77,7 @@ async def drive(run_id: str, worker: Worker) -> None:
     logger.info("run claimed", extra={"run_id": run_id, "status": run.status, "epoch": run.epoch})
     if run.status != RunStatus.IN_PROGRESS:
         return
-    driver = Driver(run, worker, Buffer(run, worker.lease_seconds, leased_at))
+    driver = Driver(run, worker, Buffer(run, worker.lease_seconds, leased_at), begun)
     with worker.holding(owner, driver):
         await driver.work()
 
@@ -81,7 +85,8 @@ async def drive(run_id: str, worker: Worker) -> None:
 class Driver:
     """The holder of one run's lease, for one turn."""
 
-    def __init__(self, run: Run, worker: Worker, buffer: Buffer):
+    def __init__(self, run: Run, worker: Worker, buffer: Buffer, begun: Callable[[], None]):
+        self.begun = begun
         self.run = run
         self.worker = worker
         self.buffer = buffer
@@ -124,11 +129,12 @@ class Driver:
         if self.run.turn >= TURNS:
             raise UpstreamError(f"The run took more than {TURNS} turns. Does the model loop?")
         try:
-            asked = await in_writer(prompt.build, self.run, self.provider.context_tokens)
+            asked = await in_study(prompt.build, self.run, self.provider.context_tokens)
         except prompt.OverBudget as limit:
             self.adopt(await in_writer(commits.end_incomplete, self.run, limit.reason))
             return
         self.turn = Turn(self.turn.offered, asked.used_ids, asked.asked_at)
+        self.begun()
         started = time.monotonic()
         end = await self.ask(asked.request)
         outcome = self.turn.outcome(end, asked.request)
@@ -279,10 +285,10 @@ class Driver:
             await self.may_deliver()
             self.deliver(STEP_DELTA, call_opening(step_id, index, call.id, call.name))
             call.opened = True
-        if piece := call.arguments[call.delivered :]:
+        if piece := "".join(call.undelivered):
             await self.may_deliver()
             self.deliver(STEP_DELTA, call_arguments(step_id, index, piece))
-            call.delivered = len(call.arguments)
+            call.undelivered.clear()
 
     async def message(self) -> Message:
         """The turn's message, opened with its step on first use."""

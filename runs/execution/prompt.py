@@ -6,6 +6,7 @@ Exchanges are kept or dropped whole, since upstreams refuse a call without its o
 """
 
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,18 +127,19 @@ def history(run: Run, calls: dict[str, list[ToolCall]]) -> list[Exchange]:
     ).order_by("run__number", "turn", "index")
     turns = turns_by_run(steps)
     said = {message.id: message for message in messages}
+    own = turns.pop(run.id, [])
+    told = {step.message_id for found in (*turns.values(), own) for turn in found for step in turn}
+    waiting = deque(sorted(turns.values(), key=begun))
     exchanges: list[Exchange] = []
-    placed: set[str] = set()
     for message in messages:
         # A run's turns stand where its first message stands, or before the next message.
-        for run_id in [r for r, t in turns.items() if r not in placed and r != run.id]:
-            if turns[run_id][0][0].created_at <= message.created_at:
-                exchanges += run_exchanges(turns[run_id], said, calls, kept=False)
-                placed.add(run_id)
-        if not told_by_steps(message, turns):
+        while waiting and begun(waiting[0]) <= message.created_at:
+            exchanges += run_exchanges(waiting.popleft(), said, calls, kept=False)
+        if message.id not in told:
             exchanges.append(Exchange([chat(message)], spoken=True))
-    for run_id in [r for r in turns if r not in placed]:
-        exchanges += run_exchanges(turns[run_id], said, calls, kept=run_id == run.id)
+    for found in waiting:
+        exchanges += run_exchanges(found, said, calls, kept=False)
+    exchanges += run_exchanges(own, said, calls, kept=True)
     return [exchange for exchange in exchanges if exchange.chats]
 
 
@@ -153,10 +155,9 @@ def turns_by_run(steps: Iterable[RunStep]) -> dict[str, list[list[RunStep]]]:
     return runs
 
 
-def told_by_steps(message: Message, turns: dict[str, list[list[RunStep]]]) -> bool:
-    """Whether a completed step of its run brings this message into the prompt."""
-    steps = (step for turn in turns.get(message.run_id or "", ()) for step in turn)
-    return any(step.message_id == message.id for step in steps)
+def begun(turns: Sequence[Sequence[RunStep]]) -> datetime:
+    """When a run's first turn began."""
+    return turns[0][0].created_at
 
 
 def run_exchanges(

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import StringIO
 from typing import Any
 
 from runs.contract.ids import CALL, new_id
@@ -28,13 +29,23 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Call:
-    """A tool call as it comes together. ``delivered`` counts characters of arguments."""
+    """A tool call as it comes together."""
 
     id: str
     name: str
-    arguments: str = ""
+    text: StringIO = field(default_factory=StringIO)  # a string would be copied with each piece
+    undelivered: list[str] = field(default_factory=list)
     opened: bool = False
-    delivered: int = 0
+
+    @property
+    def arguments(self) -> str:
+        """What there is of the arguments."""
+        return self.text.getvalue()
+
+    def add(self, piece: str) -> None:
+        """Take in a piece of the arguments."""
+        self.text.write(piece)
+        self.undelivered.append(piece)
 
     def whole(self) -> bool:
         """Whether the arguments are all there, as far as one can tell."""
@@ -43,6 +54,21 @@ class Call:
         except (ValueError, RecursionError):
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a message as it comes together; ``kind`` is ``text`` or ``refusal``."""
+
+    kind: str
+    text: StringIO = field(default_factory=StringIO)
+
+    def wire(self) -> dict[str, Any]:
+        """The part as stored and sent."""
+        text = self.text.getvalue()
+        if self.kind == "refusal":
+            return {"type": "refusal", "refusal": text}
+        return {"type": "text", "text": {"value": text, "annotations": []}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +96,7 @@ class Turn:
     message: Message | None = None
     message_step: RunStep | None = None
     tool_step: RunStep | None = None
-    parts: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     places: dict[int, Call] = field(default_factory=dict)
     #: The index of the call that is being delivered.
@@ -86,19 +112,18 @@ class Turn:
     def add_text(self, message_id: str, piece: TextPiece | RefusalPiece) -> dict[str, Any]:
         """Take in a piece of the open message; its delta."""
         kind = "text" if isinstance(piece, TextPiece) else "refusal"
-        first = not self.parts or self.parts[-1]["type"] != kind
+        first = not self.parts or self.parts[-1].kind != kind
         if first:
-            self.parts.append(
-                {"type": "text", "text": {"value": "", "annotations": []}}
-                if kind == "text"
-                else {"type": "refusal", "refusal": ""}
-            )
-        index, part = len(self.parts) - 1, self.parts[-1]
+            self.parts.append(Part(kind))
+        index = len(self.parts) - 1
+        self.parts[index].text.write(piece.text)
         if kind == "text":
-            part["text"]["value"] += piece.text
             return text_delta(message_id, index, piece.text, first=first)
-        part["refusal"] += piece.text
         return refusal_delta(message_id, index, piece.text)
+
+    def content(self) -> list[dict[str, Any]]:
+        """The open message's content."""
+        return [part.wire() for part in self.parts]
 
     def add_call(self, piece: CallPiece) -> Call:
         """Take in a fragment of a call.
@@ -120,7 +145,7 @@ class Turn:
                 raise UpstreamError(f"The model made more than {CALLS} tool calls in one turn.")
             call = self.places[piece.index] = Call(self.own_id(piece.call_id), piece.name)
             self.calls.append(call)
-        call.arguments += piece.arguments
+        call.add(piece.arguments)
         return call
 
     def own_id(self, given: str | None) -> str:
@@ -153,10 +178,8 @@ class Turn:
 
     def estimate(self, request: TurnRequest) -> Usage:
         """The turn's tokens when the upstream does not report them."""
-        answer = "".join(
-            part["text"]["value"] if part["type"] == "text" else part["refusal"]
-            for part in self.parts
-        ) + "".join(call.name + call.arguments for call in self.calls)
+        answer = "".join(part.text.getvalue() for part in self.parts)
+        answer += "".join(call.name + call.arguments for call in self.calls)
         return Usage(estimate_tokens(request.messages), estimate_tokens(answer))
 
 

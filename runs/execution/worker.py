@@ -1,10 +1,9 @@
 """What the drivers of one process share: flusher, leases, the models behind them."""
 
 import asyncio
-import logging
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
@@ -12,14 +11,14 @@ from django.db import Error
 
 from runs.contract.status import RunStatus
 from runs.events.flush import Buffer, Flusher
+from runs.events.tasks import for_ever
 from runs.execution.upstreams import Upstreams
 from runs.lifecycle import runs as lifecycle
 from runs.models import Run
 from runs.models.database import in_writer
 
-logger = logging.getLogger(__name__)
-
 LAST_FLUSH_SECONDS = 5.0
+FAILING = "Leases could not be renewed; trying again"
 
 
 class Holder(Protocol):
@@ -36,8 +35,15 @@ class Holder(Protocol):
 class Worker:
     """One process's share of the work. Lives on one loop, between start and stop."""
 
-    def __init__(self, upstreams: Upstreams, lease_seconds: float):
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        lease_seconds: float,
+        new_owner: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ):
         self.upstreams = upstreams
+        #: Gives a name for one claim; no other claim ever has it.
+        self.new_owner = new_owner
         self.lease_seconds = lease_seconds
         self.flusher = Flusher(lease_seconds)
         self.drivers: dict[str, Holder] = {}  # by owner
@@ -47,7 +53,9 @@ class Worker:
         """Begin to flush and to renew leases."""
         self.tasks = [
             asyncio.create_task(self.flusher.run(), name="flusher"),
-            asyncio.create_task(self.keep_leases(), name="leases"),
+            asyncio.create_task(
+                for_ever(self.renew_leases, self.lease_seconds / 3, FAILING), name="leases"
+            ),
         ]
 
     async def stop(self, owners: Collection[str]) -> None:
@@ -65,10 +73,6 @@ class Worker:
         """Whether the parts that must never end are running."""
         return bool(self.tasks) and not any(task.done() for task in self.tasks)
 
-    def new_owner(self) -> str:
-        """A name for one claim; no other claim ever has it."""
-        return uuid.uuid4().hex
-
     @contextmanager
     def holding(self, owner: str, driver: Holder) -> Iterator[None]:
         """Keep the driver's lease while inside the block."""
@@ -84,22 +88,16 @@ class Worker:
             if driver.run.id == run_id:
                 driver.stop()
 
-    async def keep_leases(self) -> None:
-        """Renew all leases every third of their time; whoever lost his learns it here, and
+    async def renew_leases(self) -> None:
+        """Renew all leases, every third of their time; whoever lost his learns it here, and
         so does one whose cancel came while the hint was lost."""
-        while True:
-            await asyncio.sleep(self.lease_seconds / 3)
-            held = dict(self.drivers)
-            if not held:
-                continue
-            asked_at = time.monotonic()
-            try:
-                found = await in_writer(lifecycle.renew, list(held), self.lease_seconds)
-            except Error:
-                logger.warning("Leases could not be renewed; trying again", exc_info=True)
-                continue
-            for owner, driver in held.items():
-                if found.get(owner) == RunStatus.IN_PROGRESS:
-                    driver.buffer.renewed(asked_at)
-                elif owner in self.drivers:
-                    driver.stop()
+        held = dict(self.drivers)
+        if not held:
+            return
+        asked_at = time.monotonic()
+        found, busy = await in_writer(lifecycle.renew, list(held), self.lease_seconds)
+        for owner, driver in held.items():
+            if found.get(owner) == RunStatus.IN_PROGRESS:
+                driver.buffer.renewed(asked_at)
+            elif owner in self.drivers and owner not in busy:
+                driver.stop()

@@ -21,7 +21,9 @@ from runs.models.database import now
 __all__ = [
     "IllegalMove",
     "StaleRun",
+    "abandon",
     "claim",
+    "hold",
     "leave_line",
     "move",
     "release",
@@ -77,6 +79,20 @@ def write(run: Run, guard: Q = ANYTHING, **fields: Any) -> Run:
     for name, value in fields.items():  # no re-read: we know what we wrote
         setattr(run, name, value)
     return run
+
+
+def hold(run: Run) -> None:
+    """Keep others from the row until the transaction ends.
+
+    Does not wait for it: whoever has it may be frozen, and a lease that was given before the wait
+    could be over after it.
+
+    Raises:
+        StaleRun: somebody else is writing it.
+    """
+    free = Run.objects.select_for_update(no_key=True, skip_locked=True).filter(id=run.id)
+    if not free.values_list("number"):
+        raise StaleRun(run.id)
 
 
 def claim(run: Run, owner: str, lease_seconds: float, **fields: Any) -> Run:
@@ -139,18 +155,22 @@ def jump(run: Run) -> Run:
     return write(run, next_number=run.next_number + NUMBER_JUMP)
 
 
-def renew(owners: Collection[str], lease_seconds: float) -> dict[str, RunStatus]:
+def renew(owners: Collection[str], lease_seconds: float) -> tuple[dict[str, RunStatus], set[str]]:
     """Prolong the leases of ``owners`` (one owner name per claim).
 
-    Returns: status by owner, for those that still hold their run.
+    Whoever holds a row, and stands still, must not keep the others from theirs.
+
+    Returns: status by owner, for those whose lease was prolonged; and the owners of rows that
+        somebody else is writing.
     """
     held = Run.objects.filter(lease_owner__in=owners, status__in=sorted(DRIVEN))
     with transaction.atomic():
-        # Row by row in the order in which a flush takes them, or the two would wait for each other.
-        found = held.select_for_update().order_by("number").values_list("lease_owner", "status")
-        status = {owner: RunStatus(value) for owner, value in found}
-        held.update(lease_until=now() + timedelta(seconds=lease_seconds))
-    return status
+        free = held.select_for_update(skip_locked=True).values_list("id", "lease_owner", "status")
+        found = {run_id: (owner, RunStatus(status)) for run_id, owner, status in free}
+        until = now() + timedelta(seconds=lease_seconds)
+        Run.objects.filter(id__in=list(found)).update(lease_until=until)
+        busy = held.exclude(id__in=list(found)).values_list("lease_owner", flat=True)
+        return dict(found.values()), set(busy)
 
 
 def release(owners: Iterable[str]) -> None:
@@ -158,3 +178,17 @@ def release(owners: Iterable[str]) -> None:
     Run.objects.filter(lease_owner__in=list(owners), status__in=sorted(DRIVEN)).update(
         lease_until=now()
     )
+
+
+def abandon(owners: Collection[str]) -> int:
+    """Let others take over at once what dead workers hold under the names ``owners``; rows that
+    somebody is writing are left to their leases.
+
+    Returns: how many runs that are.
+    """
+    held = Run.objects.filter(
+        lease_owner__in=owners, status__in=sorted(DRIVEN), lease_until__gte=now()
+    )
+    with transaction.atomic():
+        free = list(held.select_for_update(skip_locked=True).values_list("id", flat=True))
+        return Run.objects.filter(id__in=free).update(lease_until=now())

@@ -2,9 +2,9 @@
 
 A database unit is one sync function that runs in one hop to a thread and gives its
 connection back before anything is awaited. Two pools of threads keep the executor apart
-from requests: on SQLite, which has one writer at a time, the executor and the flusher
-share one thread; requests write on their own connections and wait for the file at most
-``busy_timeout``.
+from requests, and on PostgreSQL two pools of connections. On SQLite, which has one writer at
+a time, the executor and the flusher share one thread; requests write on their own connections
+and wait for the file at most ``busy_timeout``.
 """
 
 import asyncio
@@ -15,18 +15,30 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from django.db import connection, connections
+from django.conf import settings
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    connections,
+)
 from django.utils import timezone
 
 from runs.contract.errors import Busy
+from runsite.environment import executors_share
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: The database is away, or in trouble: nothing was stored, and the same may work later. An
+#: InternalError is what a transaction gets that stood still for too long, and a standby.
+TROUBLE = (OperationalError, InterfaceError, InternalError)
+
 READER_THREADS = 4
-WRITER_THREADS = 4  # on PostgreSQL
 WAIT_SECONDS = 5.0  # of a request for a thread, as for a connection of the pool
 
 
@@ -42,11 +54,37 @@ def readers() -> ThreadPoolExecutor:
 
 
 @functools.cache
+def calls() -> ThreadPoolExecutor:
+    """Threads of requests that write, and may wait for others who do: no reader waits with them."""
+    return ThreadPoolExecutor(READER_THREADS, thread_name_prefix="database-call")
+
+
+@functools.cache
 def writers() -> ThreadPoolExecutor:
     """Threads of the executor and the flusher."""
+    if on_sqlite():
+        return ThreadPoolExecutor(1, thread_name_prefix="database-writer")
+    share = executors_share(settings.RUNSITE_POOL_SIZE)
     return ThreadPoolExecutor(
-        1 if on_sqlite() else WRITER_THREADS, thread_name_prefix="database-writer"
+        share, thread_name_prefix="database-writer", initializer=have_own_connections
     )
+
+
+@functools.cache
+def students() -> ThreadPoolExecutor:
+    """Threads of the executor that only read, perhaps for long: not the one that writes."""
+    return (
+        ThreadPoolExecutor(1, thread_name_prefix="database-student") if on_sqlite() else writers()
+    )
+
+
+def have_own_connections() -> None:
+    """Have this thread take its connections from a pool that no request draws from: runs go on
+    where requests hold all of theirs. Django keeps a pool for each alias."""
+    own = connection.copy(alias="executor")
+    share = executors_share(settings.RUNSITE_POOL_SIZE)
+    own.settings_dict["OPTIONS"]["pool"] |= {"min_size": 1, "max_size": share}
+    connections[DEFAULT_DB_ALIAS] = own
 
 
 def in_unit(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -75,19 +113,37 @@ async def in_request(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
         Busy: the database has so much to do, or answers so late, that its turn came after more
             than ``WAIT_SECONDS``. Nothing was done.
     """
+    return await _in_time(readers(), functools.partial(func, *args, **kwargs))
+
+
+async def in_writing_request(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run one database unit of such a request that writes.
+
+    Raises:
+        Busy: as above.
+    """
+    return await _in_time(calls(), functools.partial(func, *args, **kwargs))
+
+
+async def _in_time(pool: ThreadPoolExecutor, unit: Callable[[], T]) -> T:
     until = time.monotonic() + WAIT_SECONDS
 
     def in_time() -> T:
         if time.monotonic() > until:
             raise Busy
-        return func(*args, **kwargs)
+        return unit()
 
-    return await in_database(in_time)
+    return await _hop(pool, functools.partial(in_unit, in_time))
 
 
 async def in_writer(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run one database unit of the executor."""
     return await _hop(writers(), functools.partial(in_unit, func, *args, **kwargs))
+
+
+async def in_study(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run one database unit of the executor that only reads."""
+    return await _hop(students(), functools.partial(in_unit, func, *args, **kwargs))
 
 
 async def _hop(pool: ThreadPoolExecutor, unit: Callable[[], T]) -> T:
@@ -97,7 +153,7 @@ async def _hop(pool: ThreadPoolExecutor, unit: Callable[[], T]) -> T:
 
 def close_threads() -> None:
     """Close the connections that the threads keep. For tests that drop their database."""
-    for pool in (readers(), writers()):
+    for pool in {readers(), calls(), writers(), students()}:
         barrier = threading.Barrier(len(pool._threads) + 1)
 
         def close(barrier: threading.Barrier = barrier) -> None:
@@ -107,6 +163,14 @@ def close_threads() -> None:
         for _ in range(barrier.parties - 1):
             pool.submit(close)
         barrier.wait()
+    if not on_sqlite():
+        writers().submit(close_own_pool).result()
+
+
+def close_own_pool() -> None:
+    """Close the pool of the thread that this runs in, with its connections."""
+    own: Any = connections[DEFAULT_DB_ALIAS]
+    own.close_pool()
 
 
 def now() -> datetime:

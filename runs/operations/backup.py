@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ def back_up(target: Path) -> int:
         with beside(target) as fresh:
             copy_to(fresh)
             size = fresh.stat().st_size
-            fresh.rename(target)
+            name(fresh, target)
         sync(target.parent)
     except (OSError, DatabaseError, sqlite3.Error) as fault:
         raise BadRequest(f"The backup could not be written: {fault}.") from fault
@@ -43,13 +44,28 @@ def back_up(target: Path) -> int:
 
 @contextmanager
 def beside(target: Path) -> Iterator[Path]:
-    """An empty file in the folder of ``target``, deleted unless it is given another name."""
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    """An empty file of its owner alone in the folder of ``target``; it is deleted in the end."""
+    descriptor, path = tempfile.mkstemp(".partial", f".{target.name}.", target.parent)
+    os.close(descriptor)
+    fresh = Path(path)
     try:
         yield fresh
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def name(fresh: Path, target: Path) -> None:
+    """Give a file its name.
+
+    Raises:
+        FileExistsError: somebody else has made a file of that name meanwhile.
+    """
+    try:
+        os.link(fresh, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, such as a memory stick's
+        fresh.rename(target)
 
 
 def copy_to(fresh: Path) -> None:

@@ -21,7 +21,7 @@ from django.db.models import Q
 from runs.contract.cleanup import Verb
 from runs.contract.errors import BadRequest
 from runs.models import Cleanup
-from runs.models.database import now, on_sqlite
+from runs.models.database import TROUBLE, now, on_sqlite
 from runs.operations.cleanup import WAYS, meant
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def work_on_cleanup_in_background(cleanup: Cleanup) -> None:
     def run() -> None:
         try:
             work_on_cleanup(cleanup)
-        except (BadRequest, OperationalError):  # its page says how it stands
+        except (BadRequest, *TROUBLE):  # its page says how it stands
             logger.warning("cleanup %s was not worked off", cleanup.id, exc_info=True)
         finally:
             connection.close()
@@ -160,7 +160,7 @@ def work_on_batch(cleanup: Cleanup, size: int) -> float | None:
                 done = dict(Counter(cleanup.done) + tally.rows)
                 record_progress(cleanup, after=after, done=done, kept=cleanup.kept + tally.kept)
             return time.monotonic() - began
-        except OperationalError:  # busy, or in a knot with another writer
+        except TROUBLE:  # busy, or in a knot with another writer
             logger.warning("A batch of a cleanup is tried again", exc_info=True)
             cleanup.refresh_from_db(fields=["after", "done", "kept"])
             time.sleep(RETRY_SECONDS)

@@ -90,7 +90,10 @@ class LocalProcess:
         starts = 0
         while True:
             began = time.monotonic()
-            await self.run_child(command)
+            try:
+                await self.run_child(command)
+            except Exception as fault:  # no memory for one more process: as if it had died
+                self.last_words.append(f"{type(fault).__name__}: {fault}")
             starts = 1 if time.monotonic() - began > STEADY_SECONDS else starts + 1
             logger.warning("the local model ended by itself: %s", " / ".join(self.last_words))
             if starts == MAX_STARTS:
@@ -122,7 +125,7 @@ class LocalProcess:
         if process.stdin is None or process.stdout is None:
             raise AssertionError("asyncio gives pipes when asked to")
         process.stdin.write(f"{self.key}\n".encode())
-        while line := await process.stdout.readline():
+        while line := await next_line(process.stdout):
             words = line.decode("utf-8", "replace").strip()
             if words.startswith("ready "):
                 self.base_url = words.removeprefix("ready ") + "/v1"
@@ -134,6 +137,14 @@ class LocalProcess:
     def settle(self, state: State) -> None:
         self.state = state
         self.settled.set()
+
+
+async def next_line(said: asyncio.StreamReader) -> bytes:
+    """The next line of a child; of one that is too long to be held, that it was."""
+    try:
+        return await said.readline()
+    except ValueError:  # what was read of it is dropped, and the rest comes as a line of its own
+        return b"(a long line)\n"
 
 
 async def end(process: asyncio.subprocess.Process) -> None:

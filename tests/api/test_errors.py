@@ -1,11 +1,12 @@
 """What is not the caller's fault, and what never reaches a view."""
 
+import asyncio
 import json
 import logging
 
 import pytest
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import IntegrityError, InterfaceError, OperationalError, connection
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection
 from django.http import Http404, HttpRequest, UnreadablePostError
 from rest_framework.exceptions import PermissionDenied
 
@@ -13,7 +14,7 @@ from runs.api.errors import translate
 from runs.contract.errors import ThreadBusy
 from runs.events.log import StaleRun
 from runs.models import Run
-from runs.models.database import close_threads, in_database
+from runs.models.database import TROUBLE, close_threads, in_database
 from runsite.errors import server_error
 from tests.api.client import check_busy, error_of
 from tests.factories import make_assistant, make_run, make_thread
@@ -32,6 +33,7 @@ SORRY = "The server had an error while processing your request. Sorry about that
         (PermissionDenied("No."), 400, "invalid_request_error", None),
         (OperationalError("database is locked"), 503, "server_error", logging.WARNING),
         (InterfaceError("closed"), 503, "server_error", logging.WARNING),
+        (InternalError("in a read-only transaction"), 503, "server_error", logging.WARNING),
         (StaleRun("run_1"), 503, "server_error", logging.WARNING),
         (IntegrityError("x"), 500, "server_error", logging.ERROR),
         (KeyError("secret"), 500, "server_error", logging.ERROR),
@@ -97,6 +99,17 @@ def test_a_defect_outside_of_all_views_is_told_alike(rf):
     assert answer["x-should-retry"] == "false"
 
 
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_a_database_in_trouble_before_all_views_is_503(rf, trouble):
+    """As Django's handler is called: while what nobody caught is on its way."""
+    try:
+        raise trouble
+    except trouble:
+        answer = server_error(rf.post("/v1/threads"))
+    assert answer.status_code == 503
+    assert answer["retry-after"] == "1"
+
+
 @pytest.mark.sqlite  # which has one writer
 async def test_a_busy_database_is_503(api, settings):
     """Another process holds the write lock for longer than we wait."""
@@ -120,6 +133,28 @@ async def test_a_busy_database_is_503(api, settings):
         close_threads()
     assert (await api.acall("POST", path, {"assistant_id": assistant.id})).status_code == 200
     assert await in_database(Run.objects.count) == 1
+
+
+@pytest.mark.sqlite  # which has one writer
+async def test_calls_that_wait_to_write_keep_no_reader_waiting(api):
+    run = await in_database(make_run, await in_database(make_thread, api.project))
+    body = {"assistant_id": (await in_database(make_assistant, api.project)).id}
+    path = f"/v1/threads/{run.thread_id}/runs/{run.id}"
+    await api.acall("GET", path)  # the key's last use is written
+
+    other = connection.copy()
+    other.inc_thread_sharing()
+    try:
+        await in_database(hold, other)
+        waiting = [asyncio.create_task(api.acall("POST", "/v1/threads/runs", body)) for _ in "1234"]
+        await asyncio.sleep(0.5)
+        answer = await asyncio.wait_for(api.acall("GET", path), 2)
+        assert answer.status_code == 200
+        assert not any(call.done() for call in waiting)
+    finally:
+        await in_database(other.close)
+    assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200] * 4
+    close_threads()
 
 
 def hold(other):

@@ -12,7 +12,7 @@ from runs.contract.status import AT_REST, RunStatus
 from runs.events.hub import hub
 from runs.events.log import Event
 from runs.models.database import in_database
-from tests.api.client import error_of
+from tests.api.client import Api, error_of
 from tests.api.sse import Stream, readers_are
 from tests.factories import make_run, make_thread
 
@@ -70,6 +70,41 @@ async def test_others_are_not_held(api, thread, helper):
     answer, seconds = await poll(api, run, helper)
     assert answer["openai-poll-after-ms"] == "250"
     assert seconds < limits.POLL_HOLD_SECONDS
+
+
+class Listener:
+    """In the place of the relay: how often readers of this process came or went."""
+
+    def __init__(self):
+        self.changes = 0
+
+    def readers_changed(self):
+        self.changes += 1
+
+
+@pytest.fixture
+def outside(monkeypatch):
+    """What other processes would hear of."""
+    listener = Listener()
+    monkeypatch.setattr(hub, "outside", listener)
+    return listener
+
+
+@pytest.mark.parametrize(
+    ("status", "helper"), [("in_progress", ""), ("in_progress", "false"), ("completed", "true")]
+)
+async def test_what_is_not_held_does_not_listen(api, thread, outside, status, helper):
+    """Else each retrieve would cost two calls of Redis."""
+    run = await in_database(make_run, thread, status)
+    answer, _ = await poll(api, run, helper)
+    assert answer.status_code == 200
+    assert outside.changes == 0
+
+
+async def test_nobody_listens_who_has_no_key(api, thread, outside):
+    run = await in_database(make_run, thread)
+    error_of((await poll(Api(api.project, "rsk_live_wrong"), run))[0], 401)
+    assert outside.changes == 0
 
 
 async def test_the_answer_comes_when_the_run_ends(api, thread, monkeypatch):

@@ -176,7 +176,7 @@ class Machine(Model):
     def look(self):
         found = watchdog.look(first=True)
         assert found.expired == {}
-        assert set(found.to_drive) == {run.id for run in self.waiting_for_a_driver()}
+        assert {*found.silent, *found.forgotten} == {run.id for run in self.waiting_for_a_driver()}
 
     # --- the API shows what the model says ---
 

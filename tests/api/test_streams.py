@@ -7,9 +7,11 @@ from contextlib import suppress
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.core.handlers.asgi import ASGIHandler
+from django.db import OperationalError
 from django.utils import timezone
 
 from runs import operations
+from runs.api import streaming
 from runs.contract import limits
 from runs.events.hub import hub
 from runs.models import ApiKey, EventChunk
@@ -158,7 +160,8 @@ async def test_a_connection_that_breaks_frees_its_reader(api, thread):
     assert first["body"].startswith(b"id: 1\nevent: thread.run.created\n")
     assert hub.readers() == 1
     await connection.send_input({"type": "http.disconnect"})
-    await readers_are(0)
+    async with asyncio.timeout(1):
+        await readers_are(0)
     with suppress(asyncio.CancelledError):
         await connection.wait(5)
 
@@ -220,6 +223,26 @@ async def test_a_revoked_key_ends_a_stream_that_is_never_silent(api, thread, mon
         talking.cancel()
         with suppress(asyncio.CancelledError):
             await talking
+
+
+async def test_a_key_that_cannot_be_looked_up_now_ends_no_stream(
+    api, thread, short_beat, monkeypatch
+):
+    """The database is away for a while, which a stream outlives."""
+    run = await in_database(make_run, thread)
+    stream = await attach(api, run)
+    asked = asyncio.Event()
+
+    def away(key):
+        loop.call_soon_threadsafe(asked.set)
+        raise OperationalError("the server closed the connection unexpectedly")
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(streaming, "is_live", away)
+    reading = asyncio.create_task(stream.rest())
+    await asyncio.wait_for(asked.wait(), 10)
+    await in_database(operations.cancel_run, run)
+    assert names(await reading)[-2:] == ["run.cancelled", "done"]
 
 
 async def test_a_broken_log_is_an_error_event(api, ended, caplog):

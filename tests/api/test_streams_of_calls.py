@@ -1,5 +1,7 @@
 """Calls that stream: runs created and resumed, as server-sent events; no model is asked."""
 
+import asyncio
+
 import pytest
 
 from runs import operations
@@ -81,5 +83,6 @@ async def test_a_reader_that_leaves_changes_nothing(api, thread, assistant):
     await stream.next()
     assert hub.readers() == 1
     await stream.leave()
-    await readers_are(0)
+    async with asyncio.timeout(1):
+        await readers_are(0)
     assert (await in_database(Run.objects.get)).status == "queued"

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from django.db import connection
@@ -164,7 +165,7 @@ async def test_a_batch_tried_again_after_an_unclear_failure_is_stored_once():
     events = say(run, buffer, 3)
     batch = flush.Batch(run, events)
     for _ in range(2):
-        assert await in_writer(flush.commit, [batch], LEASE) == {run.id}
+        assert (await in_writer(flush.commit, [batch], LEASE)).stored == {run.id}
     assert await in_database(stored, run) == events
 
 
@@ -222,6 +223,33 @@ async def test_closing_commits_what_waits():
     flusher.close()
     await asyncio.wait_for(flushing, 5)
     assert await in_database(stored, run) == events
+
+
+async def test_deltas_that_cannot_be_stored_harm_no_other_run(caplog):
+    runs = [await in_database(driven) for _ in range(3)]
+    buffers, flusher = [buffer_of(run) for run in runs], Flusher(LEASE)
+    said = [say(run, buffer) for run, buffer in zip(runs, buffers, strict=True)]
+    buffers[1].waiting = [replace(said[1][0], number="not a number")]
+    for buffer in buffers:
+        flusher.notice(buffer)
+    await flusher.flush()
+    assert [buffer.refused for buffer in buffers] == [False, True, False]
+    assert [await in_database(stored, run) for run in runs] == [said[0], [], said[2]]
+    assert "Deltas refused" in caplog.text
+
+
+async def test_what_was_taken_back_is_stored_in_order_with_what_came_since():
+    run = await in_database(driven)
+    buffer, flusher = buffer_of(run), Flusher(LEASE)
+    first = say(run, buffer, 2)
+    buffer.in_flight = flush.Batch(run, buffer.waiting)
+    buffer.waiting, buffer.size = [], 0
+    second = say(run, buffer, 2)
+    buffer.take_back()
+    assert (buffer.unflushed(), buffer.size) == (4, sum(len(e.data) for e in first + second))
+    flusher.notice(buffer)
+    await flusher.flush()
+    assert await in_database(stored, run) == first + second
 
 
 @pytest.fixture

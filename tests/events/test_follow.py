@@ -84,6 +84,25 @@ async def test_a_reader_that_is_slow_goes_back_to_the_log():
     assert got == list(range(1, BOUND + 7))
 
 
+@pytest.mark.parametrize("told_first", [True, False])
+async def test_readers_for_whom_one_event_may_wait_get_all_of_them(monkeypatch, told_first):
+    """8.18: each time that five come at once, none of them waits for anybody; nor does anybody
+    look into the log but those who were sent there. Told before their commit, as a driver does,
+    or after it."""
+    monkeypatch.setattr(hub_module, "BOUND", 1)
+    monkeypatch.setattr(hub_module, "LOOK_SECONDS", NEVER)
+    run = await in_database(driven)
+    readings = [Reading(run.id, beat=NEVER) for _ in range(10)]
+    await until(lambda: hub.readers() == len(readings))
+    for count in [1, 5] * 50:
+        events = await in_database(say, run, count, told_first)
+        if not told_first:
+            hub.publish(run.id, events)
+    await in_database(rest, run, RunStatus.COMPLETED, END)
+    for reading in readings:
+        assert await reading.end() == list(range(1, 302))
+
+
 async def test_a_cursor_beyond_the_end_waits_for_the_jump():
     """What a lost driver had shown: the next one numbers on past it."""
     run = await in_database(driven)

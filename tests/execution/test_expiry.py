@@ -68,6 +68,18 @@ def scene_drivers():
     return engines.current().executor.worker.drivers
 
 
+def test_one_that_cannot_expire_keeps_no_other_run_from_it(scene, caplog):
+    broken, other = make_run(), make_run()
+    for run in (broken, other):
+        expire_soon(run)
+    Run.objects.filter(id=broken.id).update(usage=["by hand"])
+    found = look()
+    assert list(found.expired) == [other.id]
+    assert found.forgotten == []
+    assert again(broken).status == "queued"
+    assert "a run could not expire" in caplog.text
+
+
 def test_what_is_being_cancelled_does_not_expire(scene):
     run = make_run(status=RunStatus.CANCELLING)
     expire_soon(run)

@@ -185,7 +185,7 @@ def test_an_expiry_lets_the_next_in(scene):
     Run.objects.filter(id=first.id).update(expires_at=timezone.now() - PAST)
     found = look(first=True)
     assert list(found.expired) == [first.id]
-    assert found.to_drive == [second.id]
+    assert found.forgotten == [second.id]
     assert scene.drive(second).status == "completed"
 
 

@@ -11,6 +11,7 @@ from runs.contract.status import RunStatus
 from runs.events.log import StaleRun
 from runs.execution import commits, watchdog
 from runs.execution.drive import drive
+from runs.execution.engines.watch import Watch
 from runs.models import EventChunk, Message, Run, RunStep
 from runs.models.database import in_database, in_writer
 from tests.execution.scene import (
@@ -275,7 +276,36 @@ def test_a_fresh_queued_run_is_left_to_its_hint(transactional_db):
     fresh = make_run()
     old = make_run(created_at=timezone.now() - watchdog.FORGOTTEN - PAST)
     held = make_run(status=RunStatus.IN_PROGRESS)
-    assert look().to_drive == [old.id]
-    assert look(first=True).to_drive == [fresh.id, old.id]
+    assert look().forgotten == [old.id]
+    assert look(first=True).forgotten == [fresh.id, old.id]
     lapse(held)
-    assert look().to_drive == [held.id, old.id]
+    found = look()
+    assert (found.silent, found.forgotten) == ([held.id], [old.id])
+
+
+def test_runs_that_may_have_killed_their_drivers_are_found_apart(transactional_db):
+    """Those that were interrupted most often before the others. One that is to be cancelled, or to
+    be given up, is not driven again."""
+    counts = [1, 4, 2, 1, 3, CLAIMS]
+    lost = [make_run(status=RunStatus.IN_PROGRESS, claims=count) for count in counts]
+    lost.append(make_run(status=RunStatus.CANCELLING, claims=3))
+    for run in lost:
+        lapse(run)
+    claims = dict(Run.objects.values_list("id", "claims"))
+    found = look()
+    assert [claims[run_id] for run_id in found.suspects] == [4, 3, 2]
+    assert [claims[run_id] for run_id in found.silent] == [CLAIMS, 3, 1, 1]
+
+
+async def test_the_watchdog_looks_whatever_fails_before(transactional_db):
+    looks = []
+
+    async def fail():
+        raise ZeroDivisionError
+
+    async def note(found):
+        looks.append(found)
+
+    watch = Watch(note, lambda run_id: None, 0.01, before=fail)
+    await until(lambda: len(looks) > 1)
+    await watch.stop()

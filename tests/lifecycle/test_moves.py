@@ -195,7 +195,10 @@ def test_renew_tells_the_status_of_what_is_still_held():
     make_run(status=RunStatus.CANCELLING, lease_owner="b")
     make_run(status=RunStatus.COMPLETED, lease_owner="c")
     other = make_run(status=RunStatus.IN_PROGRESS, lease_owner="d", lease_until=LONG_AGO)
-    assert lifecycle.renew(["a", "b", "c", "gone"], 5) == {"a": "in_progress", "b": "cancelling"}
+    assert lifecycle.renew(["a", "b", "c", "gone"], 5) == (
+        {"a": "in_progress", "b": "cancelling"},
+        set(),
+    )
     assert same(mine).lease_until > timezone.now()
     assert same(other).lease_until == LONG_AGO
 

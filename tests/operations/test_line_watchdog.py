@@ -47,7 +47,7 @@ def test_a_run_in_line_is_no_work(thread, create):
     old = timezone.now() - PAST
     Run.objects.update(created_at=old)
     for first in (True, False):
-        assert watchdog.look(first=first).to_drive == [busy.id]
+        assert watchdog.look(first=first).forgotten == [busy.id]
     assert commits.begin(run.id, "w", 60, lambda model: "nobody") is None
     assert again(run).status == "queued"
 
@@ -57,11 +57,11 @@ def test_a_line_that_stands_is_moved_up(thread, create):
     busy = make_run(thread)
     first, second = create(additional_messages=[HI]), create()
     Run.objects.filter(id=busy.id).update(status=RunStatus.COMPLETED)
-    assert watchdog.look(first=True).to_drive == [first.id]
+    assert watchdog.look(first=True).forgotten == [first.id]
     assert busy_with(thread) == first
     assert in_line(thread) == [second]
     assert texts(thread) == ["Hi"]
-    assert watchdog.look(first=True).to_drive == [first.id]
+    assert watchdog.look(first=True).forgotten == [first.id]
 
 
 def test_a_newcomer_does_not_pass_a_line_that_stands(thread, create):

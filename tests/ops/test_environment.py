@@ -54,11 +54,19 @@ def test_sqlite_gets_write_ahead_logging_and_immediate_transactions(monkeypatch,
     assert config["OPTIONS"]["timeout"] == 5
 
 
+def test_postgresql_without_its_packages_names_the_file_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:pw@db.example/runsite")
+    monkeypatch.setitem(sys.modules, "psycopg_pool", None)
+    with pytest.raises(ImproperlyConfigured, match=r"DATABASE_URL=.*-r requirements/scaled\.txt"):
+        environment.database(tmp_path, pool=4)
+
+
 def test_postgresql_gets_a_pool_and_no_kept_connections(monkeypatch, tmp_path):
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:pw@db.example/runsite")
     config = environment.database(tmp_path, pool=4)
     assert config["CONN_MAX_AGE"] == 0
-    assert config["OPTIONS"]["pool"]["max_size"] == 4
+    calls = config["OPTIONS"]["pool"]["max_size"]
+    assert calls + environment.executors_share(4) == 4
 
 
 def test_the_secret_key_is_made_once_for_its_owner_alone(monkeypatch, tmp_path):
@@ -68,6 +76,13 @@ def test_the_secret_key_is_made_once_for_its_owner_alone(monkeypatch, tmp_path):
     assert len(first) >= 50
     assert stat.S_IMODE((tmp_path / "secret-key").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
+
+
+def test_what_a_start_that_died_has_left_stops_no_other(monkeypatch, tmp_path):
+    """In a container the next process has the same number."""
+    monkeypatch.delenv("RUNSITE_SECRET_KEY", raising=False)
+    (tmp_path / f"secret-key.{os.getpid()}").touch()
+    assert len(environment.secret_key(tmp_path)) >= 50
 
 
 def test_a_data_directory_that_cannot_be_made_is_one_sentence(tmp_path):
@@ -111,5 +126,5 @@ def test_tests_do_not_see_the_environment_of_their_user():
     given = [name for name in os.environ if name.startswith("RUNSITE_")]
     allowed = {"RUNSITE_DATA_DIR", "RUNSITE_UPSTREAM_URL"}
     if settings.RUNSITE_ENGINE != "local":  # of the tests on PostgreSQL
-        allowed.add("RUNSITE_ENGINE")
+        allowed |= {"RUNSITE_ENGINE", "RUNSITE_POOL_SIZE"}
     assert {name for name in given if not name.startswith("RUNSITE_TEST_")} == allowed

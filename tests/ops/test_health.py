@@ -1,5 +1,10 @@
 """``/readyz``: what makes a process useless, and what merely makes it worse."""
 
+import asyncio
+import socket
+import threading
+from contextlib import ExitStack, closing
+
 import pytest
 from django.db import DatabaseError
 from django.test import AsyncClient
@@ -85,6 +90,41 @@ async def test_probes_are_kept_for_two_seconds(monkeypatch):
     for _ in range(5):
         await ready()
     assert len(probes) == 1
+
+
+async def test_one_probe_at_a_time_however_long_it_takes(monkeypatch):
+    """A database that hangs holds one of the threads that requests need, and not all."""
+    monkeypatch.setattr(health, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(health, "CACHE_SECONDS", 0.0)
+    go = threading.Event()
+    probes = []
+    original = health.write_probe
+    monkeypatch.setattr(health, "write_probe", lambda: probes.append(1) or go.wait(10))
+    try:
+        answers = await asyncio.gather(*(ready() for _ in range(5)))
+        answers.append(await ready())
+    finally:
+        go.set()
+    assert [body["checks"]["database"] for _, body in answers] == ["fail"] * 6
+    assert len(probes) == 1
+    await asyncio.wait([health.health.probing])
+    monkeypatch.setattr(health, "write_probe", original)
+    assert (await ready())[0] == 200
+
+
+async def test_a_redis_that_takes_no_connection_is_told_in_time(settings):
+    """Its machine drops what comes, as one does whose queue is full."""
+    settings.RUNSITE_UPSTREAM_URL = "http://127.0.0.1:9/v1"
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as deaf, ExitStack() as stack:
+        settings.REDIS_URL = f"redis://127.0.0.1:{deaf.getsockname()[1]}/0"
+        for _ in range(3):  # one is taken in by the system
+            waiting = stack.enter_context(closing(socket.socket()))
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        async with asyncio.timeout(3 * health.PROBE_SECONDS):
+            status, body = await ready()
+    assert status == 200
+    assert body["checks"]["redis"] == "degraded"
 
 
 async def test_a_model_that_is_not_there_is_only_degraded(settings, monkeypatch):

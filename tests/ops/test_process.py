@@ -5,8 +5,11 @@ import asyncio
 import pytest
 
 from runs.execution import engines
+from runs.execution.engines.local import LocalEngine
+from runs.execution.upstreams import upstreams
 from runsite import loop
 from runsite.process import Process
+from tests.live import NOBODY
 
 
 class SlowEngine:
@@ -54,13 +57,46 @@ async def test_a_process_that_never_started_has_nothing_to_stop(engine):
     assert engine.calls == []
 
 
-async def test_a_failed_start_is_told_to_who_asked(engine):
+async def test_who_comes_after_a_failed_start_tries_again(engine):
+    """Until it works, and until the process ends."""
+    engine.fault = RuntimeError("no")
+    process = Process()
+    answers = await asyncio.gather(process.start(), process.start(), return_exceptions=True)
+    assert answers == [engine.fault] * 2
+    assert engine.calls == ["start"]
+    engine.fault = None
+    await process.start()
+    await process.start()
+    assert engine.calls == ["start", "start"]
+
+
+async def test_a_failed_start_is_told_to_who_asked_and_not_tried_again_at_the_end(engine):
     engine.fault = RuntimeError("no")
     process = Process()
     with pytest.raises(RuntimeError):
         await process.start()
     await process.stop(0)
+    with pytest.raises(RuntimeError):
+        await process.start()
     assert engine.calls == ["start", "stop 0"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_engine_whose_start_failed_can_be_started(settings):
+    settings.RUNSITE_UPSTREAM_URL = NOBODY
+    engine, own = LocalEngine(), upstreams()
+    own.start = failing
+    with pytest.raises(OSError, match="no more processes"):
+        await engine.start(own)
+    assert not engine.running
+    await engine.start()
+    assert engine.running
+    await engine.stop(0)
+    assert not engine.running
+
+
+async def failing():
+    raise OSError("no more processes")
 
 
 async def test_a_request_that_goes_away_does_not_take_the_start_with_it(engine):

@@ -3,14 +3,18 @@
 import re
 import signal
 import socket
+import sqlite3
 import time
+from contextlib import closing
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
 from runs.contract import limits
-from tests.live import LiveServer
+from tests.live import LiveServer, manage
 from tests.ops.serving import get
+from tests.process.test_admin_cleanup import Admin
 
 pytestmark = pytest.mark.process
 
@@ -207,6 +211,45 @@ def test_log_lines_hold_no_key_and_no_query(shared):
     assert '"event": "request"' in shared.log
     assert wrong not in shared.log
     assert "canary" not in shared.log
+
+
+def test_an_answer_that_breaks_in_its_midst_is_cut_off(server):
+    """The next one as well, and the log tells of each: a server that has stopped to look at its
+    applications does neither."""
+    stream = Stream(server, words=3, delay_ms=0)
+    assert list(stream.lines)[-2] == "data: [DONE]"
+    run = stream.api.get(stream.runs).json()["data"][0]
+    stream.close()
+    with closing(Admin(server)) as admin:
+        whole = admin.post(
+            "/console/runs/", path := "/console/runs/export/", format="json", run=run["id"]
+        )
+        assert whole.json()[0]["run"] == run
+        with closing(sqlite3.connect(server.data_dir / "runsite.sqlite3")) as database:
+            database.execute("ALTER TABLE runs_runstep RENAME TO away")
+        form = parse_qs(whole.request.content.decode())
+        told = "Exception inside application"
+        for number in (1, 2):
+            with pytest.raises(httpx.ReadError):
+                admin.http.post(path, data=form)
+            wait_for(lambda number=number: server.log.count(told) == number)
+
+
+def test_a_look_at_the_connections_that_breaks_off_is_not_the_last(tmp_path):
+    """With a connection in the list of which Daphne makes nothing."""
+    program = """
+from runsite.server import Server, reactor
+
+server = Server.__new__(Server)
+server.application_close_timeout = 10
+server.connections = {"no protocol": {"disconnected": "no time"}}
+server.application_checker()
+server.timeout_checker()
+print(*sorted(round(call.getTime() - reactor.seconds()) for call in reactor.getDelayedCalls()))
+"""
+    done = manage("shell", "--no-imports", "-c", program, data_dir=tmp_path)
+    assert done.stdout == "1 2\n"
+    assert done.stderr.count("broke off") == 2
 
 
 def test_a_reader_that_reads_nothing_does_not_fill_memory(server):

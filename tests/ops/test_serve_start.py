@@ -101,6 +101,27 @@ def test_what_cannot_work_is_refused(tmp_path, settings, said):
     assert "Traceback" not in done.stderr
 
 
+def test_a_worker_refuses_the_same(tmp_path):
+    """Though it leaves out what Django checks of pages."""
+    done = manage("worker", data_dir=tmp_path, RUNSITE_ENGINE="procrastinate")
+    assert done.returncode == 1
+    assert "Set REDIS_URL=redis://" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_names_of_hosts_may_come_from_a_file(start_server, tmp_path):
+    names = tmp_path / "hosts"
+    names.write_text("localhost,127.0.0.1\n")
+    server = start_server(RUNSITE_HOST="0.0.0.0", RUNSITE_ALLOWED_HOSTS_FILE=str(names))  # noqa: S104
+    assert "can be reached from other machines" in server.log
+
+
+def test_links_have_the_public_address(start_server):
+    server = start_server(RUNSITE_TRUSTED_ORIGINS="https://runs.example.com")
+    assert "Console   https://runs.example.com/console/enter/#" in server.log
+    assert "Base URL  https://runs.example.com/v1\n" in server.log
+
+
 def test_a_misspelt_variable_is_a_warning_at_the_start(start_server):
     server = start_server(RUNSITE_LEASE_SECOND="3")
     assert "RUNSITE_LEASE_SECOND is not a setting" in server.log

@@ -1,6 +1,7 @@
 """Cancelling runs that stream."""
 
 import asyncio
+import statistics
 import time
 
 import pytest
@@ -11,27 +12,31 @@ from tests.upstream import Upstream
 pytestmark = pytest.mark.process
 
 
-async def test_cancel_closes_the_upstream(api: Api, upstream: Upstream) -> None:
-    """Twenty streaming runs one after the other; figures are in bench/cancel.py."""
+@pytest.mark.parametrize("model", ["text-1000x20", "silent-3"])
+async def test_cancel_closes_the_upstream(api: Api, upstream: Upstream, model: str) -> None:
+    """Twenty runs one after the other. Usually within 150 ms of the answer, on a busy machine too;
+    nothing is said of the run after its end. Figures are in bench/cancel.py."""
     took = []
     for number in range(20):
-        tag = f"cancel {number}"
-        run = await api.run("text-1000x20", tag)
+        tag = f"cancel {model} {number}"
+        run = await api.run(model, tag)
         reader = Reader(api, run)
         async with reading(reader) as task:
             await until(lambda reader=reader: len(reader.deltas) >= 3)
-            started = time.monotonic()
             answer = await api.post(path_of(run) + "/cancel")
+            answered_at = time.monotonic()
             assert answer["status"] == "cancelling"
             assert await task
-            took.append(time.monotonic() - started)
         assert reader.names[-1] == "thread.run.cancelled"
         (asked,) = turns_asked(upstream, tag)[0]
         await until(lambda asked=asked: asked.closed_at)
         assert asked.closed_at is not None
-        assert asked.closed_at - started < 1
+        took.append(asked.closed_at - answered_at)
         assert (await api.retrieve(run))["status"] == "cancelled"
-    assert max(took) < 1
+        log = await api.log(run)
+        assert [event.number for event in log] == [event.number for event in reader.seen]
+    assert statistics.median(took) < 0.15, took
+    assert max(took) < 1, took
 
 
 async def test_cancel_of_a_silent_upstream(api: Api, upstream: Upstream) -> None:

@@ -202,8 +202,6 @@ def copies(database: dict[str, str], tmp_path: Path) -> Iterator[tuple[Copy, Cop
     """A database with a thousand threads, twice."""
     first, second = tmp_path / "first", tmp_path / "second"
     shutil.copytree(template(), first)
-    if database:
-        assert manage("migrate", "--verbosity=0", data_dir=first, **database).returncode == 0
     shell(FILL.format(FIRST, DOUBLED - 1), first, **database)
     shutil.copytree(first, second)
     if not database:

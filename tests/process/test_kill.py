@@ -26,8 +26,8 @@ from tests.upstream_script import expected_text
 pytestmark = pytest.mark.process
 
 LEASE_SECONDS = 2  # of the servers of these tests
-PLAIN = "text-80x40"  # 3.2 s
-BETWEEN_TOOLS = "tools-1-then-text-80x40+tools-1-then-text-3"
+PLAIN = "text-120x40"  # 4.8 s
+BETWEEN_TOOLS = "tools-1-then-text-120x40+tools-1-then-text-3"
 DELTAS_SEEN = 20
 
 StartServer = Callable[..., Api]

@@ -4,12 +4,10 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
 
-from tests.live import LiveServer
+from tests.live import LiveServer, postgres_database
 from tests.process.client import Api, Reader, Wire, path_of, reading, until
 from tests.upstream import Upstream
 
@@ -21,12 +19,8 @@ POLL = {"X-Stainless-Poll-Helper": "true"}
 @pytest.fixture
 def postgres() -> Iterator[str]:
     """The URL of a database of our own, dropped at the end."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    name = f"runsite_pool_{os.getpid()}"
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield urlunsplit(parts._replace(path=f"/{name}"))
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres_database(os.environ["DATABASE_URL"]) as url:
+        yield url
 
 
 class Polls:

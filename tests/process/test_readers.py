@@ -3,17 +3,31 @@
 import asyncio
 import contextlib
 import json
+import math
 import random
 import socket
+import statistics
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.live import LiveServer
-from tests.process.client import Api, Reader, Wire, path_of, reading, text_of, until
+from tests.process.client import (
+    Api,
+    Reader,
+    Wire,
+    path_of,
+    reading,
+    text_of,
+    turns_asked,
+    until,
+)
+from tests.process.telling import Telling
 from tests.upstream import Upstream
-from tests.upstream_script import expected_text, gate, text
+from tests.upstream_script import expected_text, gate, text, token
 
 pytestmark = pytest.mark.process
 
@@ -41,14 +55,31 @@ async def test_all_readers_see_the_same(api: Api) -> None:
     assert all(both(reader) == both(late) for reader in readers)
 
 
+class Guest(Reader):
+    """Leaves once it has seen so many further events."""
+
+    last = math.inf  # how many it will have seen in all
+
+    async def visit(self, count: int) -> None:
+        """See ``count`` events, and leave in the middle of the stream."""
+        self.last = len(self.seen) + count
+        assert not await self.attach()
+        assert len(self.seen) == self.last
+        self.last = math.inf
+
+    def _take(self, fields: dict[str, str]) -> None:
+        super()._take(fields)
+        if len(self.seen) == self.last:
+            raise httpx.ReadError("it has seen enough")
+
+
 async def test_a_reader_that_comes_back_a_hundred_times(api: Api) -> None:
-    """Its pieces put together are the log."""
+    """After one to eight events each time: its pieces put together are the log."""
     chance = random.Random(20261123)  # noqa: S311 - no secret
-    run = await api.run("text-400x10")
-    reader = Reader(api, run)
+    run = await api.run("text-900x10")
+    reader = Guest(api, run)
     for _ in range(100):
-        async with reading(reader):
-            await asyncio.sleep(chance.random() * 0.06)
+        await reader.visit(chance.randint(1, 8))
     assert await reader.attach()
     log = Reader(api, run)
     assert await log.attach()
@@ -68,6 +99,38 @@ async def test_a_reader_that_leaves_does_not_cancel(api: Api) -> None:
     assert run["status"] == "completed"
     (message,) = await api.messages(run)
     assert text_of(message) == expected_text("text-30x20")
+
+
+async def readers_of(server: Telling) -> int:
+    """How many readers the server's process has now."""
+    server.ask()
+    await until(server.told.exists)
+    return int(server.told.read_text())
+
+
+async def test_a_client_that_leaves_its_create_leaves_nothing_behind(upstream: Upstream) -> None:
+    """8.22: usually within a second its process has no reader any more; the run goes on."""
+    model, took = "text-80x40", []
+    with Telling(RUNSITE_UPSTREAM_URL=upstream.url) as server:
+        async with Api(server) as api:
+            for number in range(3):
+                created = Reader(api)
+                body = await api.prepare(model, f"left {number}")
+                task = asyncio.create_task(created.create(body))
+                await until(lambda created=created: len(created.deltas) >= 5)
+                assert await readers_of(server) == 1
+                task.cancel()
+                await asyncio.wait([task])
+                left_at = time.monotonic()
+                while await readers_of(server):
+                    assert time.monotonic() < left_at + 10
+                took.append(time.monotonic() - left_at)
+                assert (await api.retrieve(created.run))["status"] == "in_progress"
+                await api.wait(created.run, "completed", "cancelled", "failed")
+                (message,) = await api.messages(created.run)
+                assert text_of(message) == expected_text(model)
+                assert len(turns_asked(upstream, f"left {number}")[0]) == 1
+    assert statistics.median(took) < 1, took
 
 
 async def test_a_number_beyond_the_end_is_waited_for(api: Api) -> None:
@@ -133,7 +196,11 @@ async def stalled(api: Api, run: Wire) -> AsyncIterator[socket.socket]:
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         reader.connect(("127.0.0.1", api.server.port))
-        lines = [f"GET /v1{path_of(run)}/stream HTTP/1.1", "Host: 127.0.0.1", "Connection: close"]
+        lines = [
+            f"GET /v1{path_of(run)}/stream HTTP/1.1",
+            "Host: 127.0.0.1",
+            "Connection: close",
+        ]
         lines += [f"{name}: {value}" for name, value in api.server.headers().items()]
         reader.sendall("\r\n".join([*lines, "", ""]).encode())
         yield reader
@@ -202,14 +269,72 @@ print(json.dumps({"id": run.id, "thread_id": run.thread_id}))
 async def test_a_reader_that_never_reads_costs_no_more_however_much_there_is(
     mortal: Callable[..., Api],
 ) -> None:
-    """Of 200 MB less than 10 are held for it. Somebody else reads all of it meanwhile, so that
-    the server has had the time to send it to both; what that costs is measured first."""
+    """8.21: of 200 MB less than 10 are held for it. Somebody else reads all of it meanwhile, so
+    that the server has had the time to send it to both; what that costs is measured first."""
     api = mortal()
-    run = json.loads(api.server.manage("shell", "--no-imports", "-c", LARGE_RUN).stdout)
+    await costs_no_more(api, large_run(api.server))
+
+
+def large_run(server: LiveServer) -> Wire:
+    """A run with 200 MB of events, on a server's database."""
+    made = server.manage("shell", "--no-imports", "-c", LARGE_RUN).stdout
+    return dict(json.loads(made.splitlines()[-1]))
+
+
+async def costs_no_more(api: Api, run: Wire) -> None:
+    """A reader that takes nothing of a large run costs its web process less than 10 MB."""
     alone = await most_memory(api.server, read_all(api, run))
     async with stalled(api, run):
         beside = await most_memory(api.server, read_all(api, run))
     assert beside - alone < 10_000_000
+
+
+async def test_readers_that_stall_do_not_slow_down_others(
+    mortal: Callable[..., Api], upstream: Upstream
+) -> None:
+    """8.21: tokens of another run come as soon as without twenty of them, in the best of three
+    comparisons."""
+    api = mortal()
+    await others_are_as_soon(api, upstream, large_run(api.server))
+
+
+async def others_are_as_soon(api: Api, upstream: Upstream, large: Wire) -> None:
+    """The 99th percentile of the delays beside readers of ``large`` that take nothing is at most
+    twice what it is without them, and 50 ms."""
+    await delays(api, upstream, "warm", 50)
+    found = []
+    for number in range(3):
+        alone = await delays(api, upstream, f"alone {number}", 250)
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(20):
+                await stack.enter_async_context(stalled(api, large))
+            await asyncio.sleep(2)  # each has been sent what it has room for
+            beside = await delays(api, upstream, f"beside {number}", 250)
+        found.append((percentile(alone, 99), percentile(beside, 99)))
+        if found[-1][1] <= 2 * found[-1][0] + 50:
+            return
+    raise AssertionError(f"milliseconds alone and beside: {found}")
+
+
+def percentile(values: list[float], share: int) -> float:
+    """What so many of a hundred do not exceed."""
+    return sorted(values)[len(values) * share // 100]
+
+
+async def delays(api: Api, upstream: Upstream, name: str, count: int) -> list[float]:
+    """How long each token of a new run took from the model to a reader, in milliseconds, with
+    fifty of them in a second."""
+    upstream.play([step for n in range(count) for step in (gate(f"{name} {n}"), text(token(n)))])
+    reader = Reader(api, await api.run("beside", name))
+    attached = asyncio.create_task(reader.attach())
+    sent = []
+    for number in range(count):
+        await asyncio.sleep(0.02)
+        sent.append(time.monotonic())
+        upstream.open(f"{name} {number}")
+    await until(lambda: len(reader.deltas) == count, 60)
+    await attached
+    return [1000 * (got.at - at) for got, at in zip(reader.deltas, sent, strict=True)]
 
 
 async def read_all(api: Api, run: Wire) -> None:

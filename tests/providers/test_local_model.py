@@ -103,6 +103,24 @@ async def test_a_child_that_always_dies_is_given_up():
     await model.aclose()
 
 
+async def test_a_child_that_cannot_be_started_is_given_up():
+    model = LocalModel(LocalProcess(lambda: ["/nowhere/python"]))
+    fault = await ask_in_vain(model)
+    assert model.state == "failed"
+    assert "failed 5 times in a row" in fault.message
+    assert "No such file or directory: '/nowhere/python'" in fault.message
+    await model.aclose()
+
+
+async def test_a_child_may_say_long_lines(upstream):
+    """Longer than asyncio holds; native code writes what it likes."""
+    url = upstream.url.removesuffix("/v1")
+    loud = f"print('x' * 2**20); print('ready {url}', flush=True); sys.stdin.read()"
+    model = LocalModel(child(loud))
+    assert (await ask(model, "text-1")).text == "w0 "
+    await model.aclose()
+
+
 async def test_a_model_that_loads_for_ever(monkeypatch):
     model = LocalModel(child("time.sleep(60)"))
     with pytest.raises(Exception, match=r"still loading after 0\.01 s") as caught:

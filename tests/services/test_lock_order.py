@@ -4,6 +4,7 @@ where two writers could wait for each other."""
 import threading
 import time
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -16,6 +17,7 @@ from runs.events.log import StaleRun
 from runs.execution import commits
 from runs.lifecycle import steps
 from runs.models import EventChunk, Message, Run, RunStep, Thread
+from runs.models.database import now
 from runs.operations import compaction
 from runs.operations.erase import erase
 from runs.operations.threads import end_runs
@@ -93,6 +95,24 @@ def compacted_in_batch(run):
     logs, _ = compaction.prepare(Run.objects.filter(id=run.id))
     with transaction.atomic():
         compaction.replace_logs(logs)
+
+
+@pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.IN_PROGRESS])
+def test_a_claim_does_not_wait_for_whoever_holds_the_row(status):
+    """He may be frozen, for longer than the lease that the claim would give."""
+    run = make_run(make_thread(make_project()), status)
+    Run.objects.filter(id=run.id).update(lease_until=None)
+    with held(Run.objects.filter(id=run.id)):
+        claiming = Writer(lambda: commits.begin(run.id, "somebody", 60, str))
+        until(claiming.waits_or_is_done)
+        assert not claiming.thread.is_alive()
+        given_at = now()
+    claiming.end()
+    run.refresh_from_db()
+    assert run.lease_owner != "somebody"
+    assert commits.begin(run.id, "somebody", 60, str)
+    run.refresh_from_db()
+    assert run.lease_until > given_at + timedelta(seconds=60)
 
 
 @pytest.mark.parametrize("deletion", [operations.delete_thread, erased])

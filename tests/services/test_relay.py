@@ -94,6 +94,26 @@ async def test_a_driver_elsewhere_is_told_to_look():
         assert asked.get_nowait() == "run_a"
 
 
+async def test_a_message_of_another_version_is_passed_over(caplog):
+    run_id = f"run_{uuid.uuid4().hex}"
+    async with two_processes() as (here, there):
+        with there.subscribe(run_id) as reader:
+            await joined(reader)
+            odd = [{"run": run_id, "from": "x", "events": [["too", "few"]]}, {"from": "x"}]
+            for message in odd:
+                await here.outside._send_one(group_of(run_id), message)
+            here.publish(run_id, events(1))
+            assert await reader.wait(10) == (events(1), False)
+    assert caplog.text.count("was not understood") == len(odd)
+
+
+async def test_nothing_is_kept_where_no_other_process_is_reached():
+    alone = Relay(Hub())
+    for number in range(100):
+        alone.stop_run(f"run_{number}")
+    assert not alone.stops
+
+
 async def test_nothing_waits_for_a_redis_that_is_not_there(settings, monkeypatch, caplog):
     """What is published is dropped; once Redis is there, what comes then arrives."""
     monkeypatch.setattr(relays, "RETRY_SECONDS", 0.02)

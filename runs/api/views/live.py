@@ -26,7 +26,7 @@ from runs.inputs.bodies import validate
 from runs.inputs.fields import Choice
 from runs.inputs.serializers import CreateRun, CreateThreadAndRun, SubmitToolOutputs
 from runs.models import Run
-from runs.models.database import in_request
+from runs.models.database import in_request, in_writing_request
 from runs.operations import Answer
 from runs.wire.objects import run_object
 
@@ -59,7 +59,7 @@ async def begin(request: ApiRequest, work: Callable[[Admit], Answer]) -> HttpRes
             admit()  # a repeated call, which has not come to its work
             return answer
 
-        answer = await in_request(unit)
+        answer = await in_writing_request(unit)
         if answer.run is None or not asks_for_stream(request):
             return json_response(answer.wire, headers=headers_of(answer))
         stream = event_stream(answer.run, request.key, slot, after=answer.after)
@@ -125,13 +125,13 @@ async def retrieve_run(request: ApiRequest, thread_id: str, run_id: str) -> Http
     def unit() -> Run:
         return run_of(request.project, thread_id, run_id)
 
-    held = False
-    with hub.subscribe(run_id) as live:  # before the first look: nothing falls between
-        run = await in_request(unit)
-        if request.headers.get(POLL_HELPER) == "true":
-            deadline = time.monotonic() + limits.POLL_HOLD_SECONDS
+    run = await in_request(unit)
+    held = request.headers.get(POLL_HELPER) == "true" and run.status not in AT_REST
+    if held:
+        deadline = time.monotonic() + limits.POLL_HOLD_SECONDS
+        with hub.subscribe(run_id) as live:
+            run = await in_request(unit)  # again: nothing falls between from here on
             while run.status not in AT_REST and (left := deadline - time.monotonic()) > 0:
-                held = True
                 await hint(live, left)
                 run = await in_request(unit)
     wait = limits.POLL_AFTER_HELD_MS if held else limits.POLL_AFTER_MS

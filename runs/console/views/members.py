@@ -15,6 +15,7 @@ from runs.console.pages import ConsoleRequest, form_of, member_only, page
 from runs.contract.errors import BadRequest
 from runs.contract.roles import GIVEN
 from runs.models import Member, Project
+from runsite.address import absolute
 
 ROLES = [(str(role), role.capitalize()) for role in GIVEN]
 
@@ -97,5 +98,5 @@ def members_page(
         except BadRequest as refusal:
             context["problem"] = refusal.message
         else:
-            context["link"] = f"{request.build_absolute_uri(reverse('console:enter'))}#{token}"
+            context["link"] = f"{absolute(request, reverse('console:enter'))}#{token}"
     return page(request, project, "console/members.html", context, status=status)

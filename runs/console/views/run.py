@@ -19,6 +19,7 @@ from runs.console.timeline import RunView
 from runs.contract.errors import NotCancellable
 from runs.contract.status import RunStatus
 from runs.models import Project, Run, Thread
+from runsite.address import absolute
 
 
 @member_only
@@ -97,4 +98,4 @@ def json_page(
 
 def short_link(request: ConsoleRequest, found: Run) -> str:
     """The address of a run that needs no thread."""
-    return request.build_absolute_uri(reverse("console:short", args=[found.id]))
+    return absolute(request, reverse("console:short", args=[found.id]))

@@ -17,6 +17,7 @@ from runs.console.paging import RowPage
 from runs.console.rows import names_of, rows_of
 from runs.contract.status import ACTIVE
 from runs.models import Assistant, Project, Run, SavedView
+from runsite.address import absolute
 
 CHOICES = 200  # assistants that the form offers
 WATCHED = 50  # rows that are kept current: those of a page
@@ -63,7 +64,7 @@ def shown(request: ConsoleRequest, project: Project, filters: Filters) -> dict[s
         "windows": WINDOWS,
         "by": BY,
         "sorts": SORTS,
-        "link": request.build_absolute_uri(address(filters)),
+        "link": absolute(request, address(filters)),
         "live": live_address(filters, found.page.rows, at_top=at_top),
         "base_url": base_url(request),
     }

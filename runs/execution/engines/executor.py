@@ -4,24 +4,38 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 
 from django.conf import settings
 
 from runs.execution.drive import drive
-from runs.execution.upstreams import Upstreams, upstreams
+from runs.execution.engines.lanes import Lane
+from runs.execution.watchdog import Findings
 from runs.execution.worker import Worker
 
 logger = logging.getLogger(__name__)
 
+BEGINNERS = 4  # in a lane: as many as the database has threads for runs, by default
+#: If it is a run that kills the process, it does so within this time, most likely.
+SUSPECT_SECONDS = 10.0
+
 
 class Executor:
-    """The runs that this process drives: so many at once, and those that wait for room."""
+    """The runs that this process drives: so many at once, and those that wait for that.
 
-    def __init__(self, own: Upstreams | None = None):
+    Those whose drivers were lost wait for none that begin. Those that may have been to blame for
+    it come one after the other: whoever kills takes few others with it.
+    """
+
+    def __init__(self, worker: Worker):
         self.loop = asyncio.get_running_loop()
-        self.worker = Worker(own or upstreams(), settings.RUNSITE_LEASE_SECONDS)
+        self.worker = worker
         self.room = asyncio.Semaphore(settings.RUNSITE_CONCURRENT_RUNS)
-        self.waiting: dict[str, asyncio.Task[None]] = {}  # for room, by run
+        self.beginners = Lane(BEGINNERS)
+        self.successors = Lane(BEGINNERS)
+        self.suspects = Lane(1, SUSPECT_SECONDS)
+        #: For a place and room, by lane and run.
+        self.waiting: dict[tuple[Lane, str], asyncio.Task[None]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = False
 
@@ -37,32 +51,40 @@ class Executor:
 
     def call(self, func: Callable[[str], object], run_id: str) -> None:
         """Call ``func`` on the executor's loop, from whatever thread this is."""
-        if not self.loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: the process ends
             self.loop.call_soon_threadsafe(func, run_id)
 
-    def spawn(self, run_id: str) -> asyncio.Task[None]:
-        """Drive a run as soon as there is room, as a task that nobody's request owns.
+    def succeed(self, found: Findings) -> None:
+        """Take over the runs whose drivers were lost. On the loop."""
+        for run_id in found.suspects:
+            self.spawn(run_id, self.suspects)
+        for run_id in found.silent:
+            self.spawn(run_id, self.successors)
 
-        Of many hints while a run waits for room, one is enough. On the loop.
+    def spawn(self, run_id: str, lane: Lane | None = None) -> asyncio.Task[None]:
+        """Drive a run as soon as there is a place and room, as a task that nobody's request owns.
+
+        Of many hints while a run waits in a lane, one is enough. On the loop.
         """
-        if task := self.waiting.get(run_id):
+        lane = lane or self.beginners
+        if task := self.waiting.get((lane, run_id)):
             return task
-        task = self.loop.create_task(self._drive(run_id), context=contextvars.Context())
-        self.waiting[run_id] = task
+        driving = self._drive(run_id, lane)
+        task = self.loop.create_task(driving, context=contextvars.Context())
+        self.waiting[lane, run_id] = task
         self.tasks.add(task)  # the loop itself would not keep it
         task.add_done_callback(self._done)
         return task
 
-    async def _drive(self, run_id: str) -> None:
-        try:
-            await self.room.acquire()
-        finally:
-            self.waiting.pop(run_id, None)
-        try:
+    async def _drive(self, run_id: str, lane: Lane) -> None:
+        async with AsyncExitStack() as places:
+            try:
+                begun = await places.enter_async_context(lane.place())
+                await places.enter_async_context(self.room)
+            finally:
+                self.waiting.pop((lane, run_id), None)
             if not self.stopping:
-                await drive(run_id, self.worker)
-        finally:
-            self.room.release()
+                await drive(run_id, self.worker, begun)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)

@@ -1,6 +1,5 @@
 """``manage.py serve``: check, then serve until told to stop."""
 
-import os
 import socket
 import sys
 from typing import Any
@@ -17,7 +16,7 @@ from runs.management.alone import stay_alone
 from runs.management.schema import check_schema
 from runs.operations import access, leftovers
 from runs.providers.local_model import LocalModel, installed
-from runsite import process, static
+from runsite import environment, process, static
 from runsite.address import base_url
 from runsite.server import Server, listen
 
@@ -78,7 +77,7 @@ class Command(BaseCommand):
         if any(message.is_serious() for message in messages):
             raise CommandError("Runsite is not configured correctly; see above.")
         if not settings.RUNSITE_HOST.startswith(LOOPBACK):
-            if not os.environ.get("RUNSITE_ALLOWED_HOSTS"):
+            if not environment.text("RUNSITE_ALLOWED_HOSTS"):
                 raise CommandError(
                     f"RUNSITE_HOST={settings.RUNSITE_HOST} can be reached from other machines: "
                     "set RUNSITE_ALLOWED_HOSTS to the names by which they reach it."

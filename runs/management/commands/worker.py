@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -15,12 +16,15 @@ from runs.management.schema import check_schema
 from runsite import process
 
 ALIVE_SECONDS = 1.0  # between two looks whether all parts live
+#: In the data directory. Touched at each of those looks, for deploy/ready.py.
+ALIVE = "worker-alive"
 
 
 class Command(BaseCommand):
     """Execute runs. Never migrates."""
 
     help = "Execute runs (RUNSITE_ENGINE=procrastinate). Start as many as there is work for."
+    requires_system_checks = ("runsite",)  # Django's own would load the pages and the API
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until SIGTERM or SIGINT; exit code 0 after a clean stop."""
@@ -48,14 +52,19 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
         await process.current.work()
+        alive = settings.RUNSITE_DATA_DIR / ALIVE
         self.tell("The worker is ready.")
         failed = False
         while not asked.is_set() and not failed:
+            with suppress(OSError):  # a full disk: whoever looks will take it for dead, no run is
+                alive.touch()
             try:
                 async with asyncio.timeout(ALIVE_SECONDS):
                     await asked.wait()
             except TimeoutError:
                 failed = not engines.current().running
+        with suppress(OSError):
+            alive.unlink(missing_ok=True)
         seconds = settings.RUNSITE_DRAIN_SECONDS
         self.tell(f"Stopping: running turns get {seconds} s; a second Ctrl-C stops at once.")
         await process.current.stop()
