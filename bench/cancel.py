@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tests.chaos.cluster import Cluster, Embedded, Site, migrate
+from tests.chaos.cluster import Cluster, Embedded, Site
 from tests.chaos.services import Postgres
+from tests.live import migrate
 from tests.process.client import Reader, path_of, reading, turns_asked, until
 from tests.upstream import Upstream
 

@@ -1,5 +1,5 @@
-"""What a site holds while it works for long: memory, open files and threads of each process, and
-connections to PostgreSQL, once a minute.
+"""What a site holds while it works for long: memory, open files, threads and asyncio's tasks of
+each process, and connections to PostgreSQL, once a minute.
 
 Five runs a second, each on a thread of its own; half are streamed, half are polled; every tenth
 calls a tool and is answered. A figure that grows from the first half to the second is a leak.
@@ -8,6 +8,7 @@ calls a tool and is answered. A figure that grows from the first half to the sec
 """
 
 import asyncio
+import signal
 import sys
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.cancel import site_of
-from tests.chaos.cluster import Site
+from tests.chaos.cluster import Site, Worker
 from tests.live import LiveServer
 from tests.process.client import Reader
 from tests.upstream import Upstream
@@ -39,6 +40,7 @@ def figures(site: Site) -> Figures:
         found[f"{name} MB"] = process.memory / 1e6
         found[f"{name} files"] = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
         found[f"{name} threads"] = threads(process)
+        found[f"{name} tasks"] = tasks(process)
     if hasattr(site, "redis"):
         (row,) = site.query(BACKENDS)
         found["backends"] = row["n"]
@@ -48,6 +50,16 @@ def figures(site: Site) -> Figures:
 def threads(process: LiveServer) -> int:
     """The threads of a process."""
     return len(list(Path(f"/proc/{process.pid}/task").iterdir()))
+
+
+def tasks(process: LiveServer) -> int:
+    """The tasks of a process's loop, as it counts them itself."""
+    told = process.data_dir / "tasks"
+    told.unlink(missing_ok=True)
+    process.signal(signal.SIGUSR1)
+    while process.running and not told.exists():
+        time.sleep(0.01)
+    return int(told.read_text())
 
 
 async def one(site: Site, number: int, outcomes: Counter[str]) -> None:
@@ -100,6 +112,8 @@ def tell(title: str, found: Figures) -> None:
 def main() -> None:
     """Soak and print."""
     minutes = [float(word) for word in sys.argv[1:] if word.replace(".", "").isdigit()]
+    for kind in (LiveServer, Worker):
+        kind.command = (sys.executable, "-m", "tests.chaos.faulty", kind.command[-1])
     with Upstream() as upstream, site_of(upstream, scaled="scaled" in sys.argv) as site:
         outcomes, seen = asyncio.run(soak(site, minutes[0] if minutes else 20))
     half = len(seen) // 2

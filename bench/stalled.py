@@ -9,41 +9,22 @@ server, with none of them, with one, with twenty, and with none again: what diff
 
 import asyncio
 import contextlib
-import json
 import sys
-import time
 
 from tests.live import LiveServer
-from tests.process.client import Api, Reader, until
-from tests.process.test_readers import LARGE_RUN, stalled
+from tests.process.client import Api
+from tests.process.test_readers import delays, large_run, stalled
 from tests.upstream import Upstream
-from tests.upstream_script import gate, text, token
 
 PER_SECOND = 50
 MB = 1_000_000
-
-
-async def delays(api: Api, upstream: Upstream, name: str, count: int) -> list[float]:
-    """How long each token of a new run took, in milliseconds."""
-    upstream.play([step for n in range(count) for step in (gate(f"{name} {n}"), text(token(n)))])
-    reader = Reader(api, await api.run("beside", name))
-    reading = asyncio.create_task(reader.attach())
-    sent = []
-    for number in range(count):
-        await asyncio.sleep(1 / PER_SECOND)
-        sent.append(time.monotonic())
-        upstream.open(f"{name} {number}")
-    await until(lambda: len(reader.deltas) == count, 60)
-    await reading
-    return [1000 * (got.at - at) for got, at in zip(reader.deltas, sent, strict=True)]
 
 
 async def main() -> None:
     """Measure and print."""
     count = PER_SECOND * (int(sys.argv[1]) if len(sys.argv) > 1 else 20)
     with Upstream() as upstream, LiveServer(RUNSITE_UPSTREAM_URL=upstream.url) as server:
-        made = server.manage("shell", "--no-imports", "-c", LARGE_RUN).stdout
-        run = json.loads(made.splitlines()[-1])
+        run = large_run(server)
         async with Api(server) as api:
             await delays(api, upstream, "warm", 50)
             for readers in (0, 1, 20, 0):

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.axe import SIZES
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
@@ -16,6 +23,9 @@ from tests.serving import serving
 from tests.upstream import Upstream
 
 FAILED = pytest.StashKey[bool]()
+#: Milliseconds in which a page does or shows what it should, also on a busy machine.
+PATIENCE = 20_000
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -106,7 +116,7 @@ def new_context(
 
     def make(**options: object) -> BrowserContext:
         context = browser.new_context(**{"storage_state": signed_in, **options})  # type: ignore[arg-type]
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         watch.over(context)
         contexts.append(context)
         return context
@@ -130,10 +140,8 @@ def page(new_context: Callable[..., BrowserContext], live: LiveServer) -> Page:
 def open_page(
     new_context: Callable[..., BrowserContext], live: LiveServer, request: pytest.FixtureRequest
 ) -> Page:
-    """A page of the size and theme that the test is for."""
-    size, theme = request.param
-    context = new_context(base_url=live.url, viewport=SIZES[size], color_scheme=theme)
-    return context.new_page()
+    """A page of the size that the test is for."""
+    return new_context(base_url=live.url, viewport=SIZES[request.param]).new_page()
 
 
 @pytest.fixture

@@ -201,9 +201,9 @@ def test_refused_forms(open_page: Page, urls: dict[str, str], watch):
 
 
 @every_look
-def test_a_refused_desk_and_a_toast(open_page: Page, urls: dict[str, str], watch):
+def test_a_refused_desk_and_a_toast(open_page: Page, api: httpx.Client, watch):
     watch.allow(500)
-    open_page.goto(urls["Needs input"])
+    open_page.goto(start(api, tools=TOOLS, text="Hello #rounds 2"))
     field = open_page.get_by_label("Output of get_weather")
     field.evaluate("(field, length) => { field.value = 'x'.repeat(length) }", 300_000)
     open_page.get_by_role("button", name="Send all 2 outputs").click()

@@ -40,11 +40,11 @@ def test_a_sign_out_in_one_tab_is_told_in_the_others(new_context, live, api, wat
     first.get_by_role("button", name="Sign out").click()
     for page in (run, runs):
         link_in = page.get_by_role("link", name="Sign in again")
-        expect(link_in).to_be_visible(timeout=20_000)
+        expect(link_in).to_be_visible()
         expect(page.locator("main")).to_be_hidden()
     link_in.click()
     expect(runs).to_have_url(re.compile(r"/login/\?next=%2Fconsole%2Fruns%2F$"))
-    expect(run.locator("#pill")).to_have_text("Sign in again", timeout=20_000)
+    expect(run.locator("#pill")).to_have_text("Sign in again")
 
 
 def test_a_used_link_says_what_to_do(new_context, live, watch):
@@ -208,7 +208,7 @@ def test_a_thread_that_the_admin_erases_stays_on_an_open_page(page: Page, api):
     expect(admin.get_by_text("1 with an active run will be kept.")).to_be_visible()
     admin.get_by_role("button", name="Cancel their runs first, and count again").click()
     admin.get_by_role("button", name="Erase", exact=True).click()
-    expect(admin.get_by_text("It is done.")).to_be_visible(timeout=20_000)  # comes anew by itself
+    expect(admin.get_by_text("It is done.")).to_be_visible()  # comes anew by itself
     # The run is cancelled and then erased: the page may learn of the first before the second.
     expect(page.locator("#pill")).to_have_text(re.compile("^(Finished|Deleted)$"))
     expect(page.locator(".message")).to_contain_text("w5")
@@ -234,7 +234,7 @@ def test_the_admin_erases_several_after_asking(page: Page, api):
     page.get_by_role("button", name="Go", exact=True).click()
     expect(page.get_by_role("row", name="Threads 2 0")).to_be_visible()
     page.get_by_role("button", name="Erase", exact=True).click()
-    expect(page.get_by_text("It is done.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("It is done.")).to_be_visible()
     expect(page.get_by_role("row", name="Threads 2 2")).to_be_visible()
     assert api.get(f"/threads/{threads[0]}").status_code == 404
 

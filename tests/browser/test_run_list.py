@@ -37,7 +37,7 @@ def row(page: Page, path: str):
 
 
 def test_rows_change_in_place_and_new_ones_wait(page: Page, api):
-    first = start(api, model="text-60x50")
+    first = start(api, model="text-150x50")
     page.goto(LIST)
     expect(row(page, first).locator(".badge")).to_have_text("Running")
     link = row(page, first).get_by_role("link").first

@@ -145,16 +145,16 @@ def test_a_long_run_fetches_what_is_opened(page: Page, long_run: str):
     expect(page.locator("#steps > li")).to_have_count(500)
     row = page.locator("#steps > li").nth(7)
     row.locator("summary").click()
-    expect(row.get_by_text("output 7", exact=True)).to_be_visible(timeout=20_000)
+    expect(row.get_by_text("output 7", exact=True)).to_be_visible()
 
 
 def test_a_large_output_is_shown_whole_on_demand(page: Page, long_run: str):
     page.goto(long_run)
     row = page.locator("#steps > li").first
     row.locator("summary").click()
-    expect(row.get_by_text("Showing 128 KiB of 781 KiB.")).to_be_visible(timeout=20_000)
+    expect(row.get_by_text("Showing 128 KiB of 781 KiB.")).to_be_visible()
     row.get_by_role("link", name="Show all").click()
-    expect(row.get_by_text("Showing")).to_have_count(0, timeout=20_000)
+    expect(row.get_by_text("Showing")).to_have_count(0)
     assert row.get_by_role("group", name="Output of look_up").text_content() == "é" * 400_000
 
 

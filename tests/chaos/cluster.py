@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import sqlite3
 import sys
 import time
@@ -14,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.chaos.services import Postgres, Redis
-from tests.live import READY_SECONDS, LiveServer, manage, template
+from tests.live import READY_SECONDS, LiveServer
 from tests.process.client import Api, Reader, Wire
 
 LEASE_SECONDS = 2  # of all processes, unless a test says otherwise
@@ -22,15 +21,13 @@ LEASE_SECONDS = 2  # of all processes, unless a test says otherwise
 #: of the watchdog, a claim. On a machine that is busy with the rest of the suite.
 TAKEOVER_SECONDS = LEASE_SECONDS + 4
 WORKER_READY = "The worker is ready."
+#: What a log has of what nobody has foreseen; the second is logged where a driver is at fault.
+FAULTS = ("Traceback", "driver ended by a fault")
 DEFAULTS = {"RUNSITE_LEASE_SECONDS": str(LEASE_SECONDS), "RUNSITE_DRAIN_SECONDS": "1"}
 
 
 class Web(LiveServer):
-    """A web process on a database that is migrated already."""
-
-    def prepare(self) -> None:
-        """It finds the static files collected."""
-        shutil.copytree(template() / "static", self.data_dir / "static")
+    """A process that serves and drives no run."""
 
 
 class Worker(Web):
@@ -75,6 +72,20 @@ class Site:
     def log(self) -> str:
         """What all of them have logged."""
         return "".join(process.log for process in self.processes)
+
+    def told(self) -> dict[LiveServer, int]:
+        """How much each process has logged by now: for those who ask what came after it."""
+        return {process: len(process.log) for process in self.processes}
+
+    def assert_sound(self, told: dict[LiveServer, int]) -> None:
+        """No process has logged a fault since it had logged what was ``told``."""
+        found = [
+            f"{process.command[-1]} {process.port}: {line}"
+            for process, begins in told.items()
+            for line in process.log[begins:].splitlines()
+            if any(fault in line for fault in FAULTS)
+        ]
+        assert not found, "\n\n".join(found).replace("\\n", "\n")
 
     def api(self, i: int = 0) -> Api:
         """The API of one web process, the same object during one test."""
@@ -264,14 +275,6 @@ def start_all(processes: list[LiveServer]) -> None:
         process.start(wait=False)
     for process in processes:
         process.wait_ready()
-
-
-def migrate(database: str) -> None:
-    """Make the tables of the scaled mode in an empty database."""
-    settings = {"DATABASE_URL": database, "RUNSITE_ENGINE": "procrastinate"}
-    settings["REDIS_URL"] = "redis://127.0.0.1:9/0"  # nobody is asked
-    done = manage("migrate", "--verbosity=0", data_dir=template(), **settings)
-    assert done.returncode == 0, done.stderr
 
 
 async def read_through(reader: Reader, query: str = "") -> int:

@@ -3,7 +3,7 @@
 What a test does to its site is done from outside: signals, stopped services, cut connections,
 locks held on the database. Afterwards the site is made whole again for the next one.
 
-Each test's docstring begins with its number in the list of failures that Runsite must outlive:
+The failures that Runsite must outlive, by the numbers with which many docstrings begin:
 
 =====  =======================================  ==========================================
 8.1    worker killed before the first delta     test_takeover
@@ -24,6 +24,23 @@ Each test's docstring begins with its number in the list of failures that Runsit
 8.16   Redis restarted                          test_services
 8.17   PostgreSQL restarted                     test_services
 8.18   live messages lost                       test_lost_messages; tests/events/test_hub
+8.19   reader comes back a hundred times         test_readers_far
+8.20   reader comes after the end                test_readers_far
+8.21   reader that takes nothing                 test_overload; tests/process/test_readers
+8.22   client leaves its create                  test_readers_far
+8.23   a run's time is up                        test_expiry
+8.24   silent model                              test_upstream_faults
+8.25   model breaks off, or answers nonsense     test_upstream_faults
+8.26   event loop blocked                        test_clocks
+8.27   run that kills its workers                test_poison
+8.28   worker told to stop                       test_drain
+8.29   no room, or SQLite locked                 test_no_room
+8.30   no connection to spare                    test_overload; tests/process/test_pool
+8.31   two servers on one SQLite file            test_two_on_one_file
+8.32   wrong clocks                              test_clocks
+8.33   killed while taking over                  test_upgrade
+8.34   old and new version side by side          test_upgrade; tests/process/test_deploy_upgrade
+8.35   thread or assistant deleted               test_deletion
 =====  =======================================  ==========================================
 """
 
@@ -34,8 +51,9 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.cluster import Cluster, Embedded, Site, migrate
+from tests.chaos.cluster import Cluster, Embedded, Site
 from tests.chaos.services import Postgres
+from tests.live import migrate
 from tests.upstream import Upstream
 
 
@@ -116,4 +134,20 @@ async def start_cluster(
         yield start
         for cluster in started:
             for api in cluster.apis.values():
+                await api.http.aclose()
+
+
+@pytest.fixture
+async def start_embedded(upstream: Upstream) -> AsyncIterator[Callable[..., Embedded]]:
+    """Servers that do it all, for one test alone: ``start_embedded(RUNSITE_X="...")``."""
+    started: list[Embedded] = []
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> Embedded:
+            started.append(Embedded(stack, RUNSITE_UPSTREAM_URL=upstream.url, **settings))
+            return started[-1]
+
+        yield start
+        for server in started:
+            for api in server.apis.values():
                 await api.http.aclose()

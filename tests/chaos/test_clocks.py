@@ -50,7 +50,7 @@ async def disagreeing(start_cluster: Callable[..., Cluster]) -> Cluster:
 async def test_no_run_is_taken_over_or_expired_early(
     disagreeing: Cluster, upstream: Upstream
 ) -> None:
-    """Created by way of each, driven by each, for longer than a lease."""
+    """8.32: created by way of each, driven by each, for longer than a lease."""
     tags = [f"clocks {i}" for i in range(30)]
     runs = [
         await disagreeing.api(i % 3).run("text-150x40", tag, expires_in=60)
@@ -70,7 +70,7 @@ async def test_no_run_is_taken_over_or_expired_early(
 async def test_what_is_due_expires_and_what_is_lost_is_found_in_time(
     disagreeing: Cluster, upstream: Upstream
 ) -> None:
-    """Also by those who are an hour behind, when nobody else is there."""
+    """8.32: also by those who are an hour behind, when nobody else is there."""
     right, _, behind = disagreeing.workers
     for process in (*disagreeing.workers[:2], *disagreeing.webs[:2]):
         await asyncio.to_thread(process.stop)
@@ -101,8 +101,8 @@ async def blockable(start_cluster: Callable[..., Cluster]) -> Cluster:
 async def test_a_worker_whose_loop_stands_still_loses_its_runs_cleanly(
     blockable: Cluster, upstream: Upstream
 ) -> None:
-    """Its threads and connections live on, so nothing looks dead from outside. When it wakes up
-    it writes nothing to what others have taken over, and closes its upstream's connections."""
+    """8.26: its threads and connections live on, so nothing looks dead from outside. When it wakes
+    up it writes nothing to what others have taken over, and closes its upstream's connections."""
     api = blockable.api()
     tags = [f"blocked {i}" for i in range(20)]
     runs = await asyncio.gather(*(api.run("text-300x40", tag) for tag in tags))

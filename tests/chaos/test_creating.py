@@ -67,23 +67,25 @@ async def test_a_run_goes_on_whose_creator_died_before_it_answered(
 
 
 async def test_nothing_is_left_of_a_create_that_was_not_committed(site: Site) -> None:
-    """8.6: ``kill -9`` of the web process before the commit, which is held up from outside."""
+    """8.6: ``kill -9`` of the web process before the commit, which is held up from outside. The
+    workers are frozen meanwhile: they would do away with a job that has no run."""
     api = site.api()
     path, body = await prepare(api, "text-3")
+    await freeze_workers(site)
+    before = jobs(site)
     with creates_held(site):
         lost = asyncio.create_task(send(api, path, body, "the same key"))
         await creates_wait(site)
         site.webs[0].kill9()
         assert await lost is None
-    if len(site.webs) == 1:
-        site.heal()
-    api = site.api(len(site.webs) - 1)
+    if isinstance(site, Cluster):
+        await until(lambda: not deferring(site), what="the end of the transaction")
+        assert jobs(site) == before
+    await asyncio.to_thread(site.heal)
+    api = site.api(-1)
     assert not await runs_of(api, path)
     thread_id = path.split("/")[2]
     assert not site.query("SELECT id FROM runs_run WHERE thread_id = %s", thread_id)
-    if isinstance(site, Cluster):
-        await asyncio.sleep(0.2)  # those who waited for the lock have gone on
-        assert not site.query("SELECT id FROM procrastinate_jobs WHERE status = 'todo'")
     again = await send(api, path, body, "the same key")
     assert again is not None
     assert again.status_code == 200
@@ -108,11 +110,34 @@ def creates_held(site: Site) -> Iterator[None]:
 async def creates_wait(site: Site) -> None:
     """Wait until a create stands before the lock of ``creates_held``."""
     if isinstance(site, Cluster):
-        held = "wait_event_type = 'Lock' AND query LIKE '%procrastinate_defer_job%'"
-        asked = f"SELECT query FROM pg_stat_activity WHERE datname = current_database() AND {held}"
-        await until(lambda: site.query(asked), what="a create that waits")
+        await until(
+            lambda: "Lock" in [row["wait_event_type"] for row in deferring(site)],
+            what="a create that waits",
+        )
     else:
         await asyncio.sleep(0.5)  # nobody can see who waits for SQLite's lock
+
+
+def deferring(cluster: Cluster) -> list[Wire]:
+    """The connections that queue a job, or have just queued one in an open transaction."""
+    return cluster.query(
+        "SELECT wait_event_type FROM pg_stat_activity WHERE datname = current_database() AND"
+        " state <> 'idle' AND query LIKE '%procrastinate_defer_job%' AND pid <> pg_backend_pid()"
+    )
+
+
+async def freeze_workers(site: Site) -> None:
+    """Freeze all workers but those that serve as well."""
+    if isinstance(site, Cluster):
+        for worker in site.workers:
+            await site.freeze(worker)
+
+
+def jobs(site: Site) -> list[Wire]:
+    """All jobs that there are, whatever their state."""
+    if not isinstance(site, Cluster):
+        return []
+    return site.query("SELECT id, status::text, args::text FROM procrastinate_jobs ORDER BY id")
 
 
 @SCALED
@@ -120,7 +145,7 @@ async def test_an_error_after_the_job_was_queued_takes_both_back(
     cluster: Cluster, upstream: Upstream
 ) -> None:
     """8.7: the database refuses the commit of a create on one thread, by a deferred trigger, if
-    by then the job was queued in the same transaction."""
+    by then the job was queued. Workers that are frozen would leave one that stayed behind."""
     api = cluster.api()
     path, body = await prepare(api, "text-3", "rolled back")
     thread_id = path.split("/")[2]
@@ -133,13 +158,18 @@ async def test_an_error_after_the_job_was_queued_takes_both_back(
         "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON runs_run DEFERRABLE INITIALLY DEFERRED "
         f"FOR EACH ROW WHEN (NEW.thread_id = '{thread_id}') EXECUTE FUNCTION refuse()"
     )
-    reply = await send(api, path, body)
-    assert reply is not None
-    assert reply.status_code == 500
-    assert reply.json()["error"]["type"] == "server_error"
-    assert not cluster.query("SELECT id FROM procrastinate_jobs WHERE status = 'todo'")
-    assert not await runs_of(api, path)
-    cluster.query("DROP FUNCTION refuse CASCADE")
+    try:
+        await freeze_workers(cluster)
+        before = jobs(cluster)
+        reply = await send(api, path, body)
+        assert reply is not None
+        assert reply.status_code == 500
+        assert reply.json()["error"]["type"] == "server_error"
+        assert jobs(cluster) == before
+        assert not await runs_of(api, path)
+    finally:
+        cluster.query("DROP FUNCTION refuse CASCADE")
+    cluster.heal()
     run = await api.post(path, body)
     await api.wait(run, "completed")
     assert len(turns_asked(upstream, "rolled back")[0]) == 1
@@ -148,9 +178,8 @@ async def test_an_error_after_the_job_was_queued_takes_both_back(
 @SCALED
 async def test_fifty_jobs_for_one_run_make_one_claim(cluster: Cluster, upstream: Upstream) -> None:
     """8.9: while the workers are frozen, the run's job is put into the queue 49 times more."""
-    for worker in cluster.workers:
-        worker.pause()
-    api = cluster.api()
+    await freeze_workers(cluster)
+    api, told = cluster.api(), cluster.told()
     run = await api.run("text-20x10", "fifty jobs")
     cluster.query(
         "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
@@ -168,6 +197,7 @@ async def test_fifty_jobs_for_one_run_make_one_claim(cluster: Cluster, upstream:
     assert len(turns_asked(upstream, "fifty jobs")[0]) == 1
     names = Counter(event.name for event in await api.log(run))
     assert names["thread.run.in_progress"] == names["thread.run.completed"] == 1
+    cluster.assert_sound(told)  # a job that fails is gone as well
 
 
 async def test_one_of_fifty_creates_on_a_thread_wins(site: Site) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import pytest
 
-from tests.chaos.cluster import LEASE_SECONDS, Cluster, Site
+from tests.chaos.cluster import LEASE_SECONDS, Cluster, Embedded, Site
 from tests.chaos.outcome import lossless
-from tests.process.client import Reader, Wire, reading, turns_asked, until
+from tests.process.client import Reader, Wire, path_of, reading, turns_asked, until
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.process
@@ -35,23 +36,27 @@ async def expires(site: Site, run: Wire) -> Reader:
 async def test_a_driven_run_expires_and_its_driver_is_fenced(
     site: Site, upstream: Upstream, model: str
 ) -> None:
-    """Its upstream's connection is closed, and nothing is written after the end."""
+    """8.23: its upstream's connection is closed, and nothing is written after the end."""
     tag = f"expires while driven {model} {site.mode}"
     run = await site.api().run(model, tag, expires_in=LIFETIME)
     reader = await expires(site, run)
     assert reader.deltas
+    log = [(event.number, event.name, event.data) for event in await site.api().log(run)]
+    assert log[-1][1] == "thread.run.expired"
+    row = site.row(run)
     (asked,) = turns_asked(upstream, tag)[0]
     await until(lambda: asked.closed_at, 2)
     await asyncio.sleep(LEASE_SECONDS + 1)
-    log = Reader(site.api(), run)
-    assert await log.attach()
-    assert log.names[-1] == "thread.run.expired"
+    later = [(event.number, event.name, event.data) for event in await site.api().log(run)]
+    assert later == log
+    assert site.row(run) == row
     (message,) = await site.api().messages(run)
     assert message["status"] == "incomplete"
     assert len(turns_asked(upstream, tag)[0]) == 1
 
 
 async def test_a_run_that_waits_for_outputs_expires(site: Site) -> None:
+    """8.23: outputs that come later are refused."""
     run = await site.api().run("tools-1-then-text-3", expires_in=LIFETIME)
     run = await site.api().wait(run, "requires_action")
     await expires(site, run)
@@ -65,9 +70,9 @@ async def test_a_run_that_waits_for_outputs_expires(site: Site) -> None:
 
 @pytest.mark.services
 async def test_a_run_expires_with_all_workers_gone(cluster: Cluster, upstream: Upstream) -> None:
-    """The web processes see to it, and no worker drives it later."""
+    """8.23: the web processes see to it, and no worker drives it later."""
     for worker in cluster.workers:
-        worker.pause()
+        await cluster.freeze(worker)
     run = await cluster.api().run("text-3", "expires in the queue", expires_in=LIFETIME)
     await expires(cluster, run)
     for worker in cluster.workers:
@@ -75,3 +80,20 @@ async def test_a_run_expires_with_all_workers_gone(cluster: Cluster, upstream: U
     after = await cluster.api().run("text-3", "after the pause")
     await cluster.api(1).wait(after, "completed")
     assert not turns_asked(upstream, "expires in the queue")
+
+
+async def test_a_run_expires_for_which_the_server_has_no_room(
+    start_embedded: Callable[..., Embedded], upstream: Upstream
+) -> None:
+    """8.23, queued: it waits in the one process there is, and is not driven later."""
+    full = start_embedded(RUNSITE_CONCURRENT_RUNS="1")
+    ahead = await full.api().run("silent-3", "has the room")
+    await until(lambda: turns_asked(upstream, "has the room"))
+    run = await full.api().run("text-3", "expires without room", expires_in=LIFETIME)
+    reader = await expires(full, run)
+    assert "thread.run.in_progress" not in reader.names
+    await full.api().post(path_of(ahead) + "/cancel")
+    after = await full.api().run("text-3", "after there was room")
+    await full.api().wait(after, "completed")
+    assert not turns_asked(upstream, "expires without room")
+    assert not full.claims(run)

@@ -38,6 +38,7 @@ async def test_readers_poll_the_log_while_redis_is_away(
         assert log[-1].name == "thread.run.completed"
         meanwhile = [event for event in reader.seen if stopped_at < event.at < started_at]
         assert len(meanwhile) > 20
+        assert len(cluster.claims(run)) == 1
         assert len(turns_asked(upstream, f"Redis {i}")[0]) == 1
     await live_again(cluster, upstream)
 
@@ -87,6 +88,7 @@ async def test_runs_go_on_after_postgresql_was_restarted(
             assert "".join(said) == text_of(message)
             assert_lossless(reader, await cluster.api().log(run), *(part["id"] for part in torn))
             assert len(turns_asked(upstream, tag)[0]) == 1 + len(torn)
+            assert len(torn) <= 2  # one, unless the machine is too slow for its lease
     assert {process.pid for process in cluster.processes if process.running} == before
     again = await cluster.api().run("text-3", "PostgreSQL is back")
     await cluster.api().wait(again, "completed")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.cluster import TAKEOVER_SECONDS, Cluster
 from tests.chaos.outcome import asked_in_order, completed_once, ended_well
-from tests.process.client import Reader, until
+from tests.process.client import Reader, Wire, until
 from tests.upstream import Upstream
 
 pytestmark = [pytest.mark.process, pytest.mark.services]
@@ -17,7 +17,7 @@ TABLES = ("runs_run", "runs_eventchunk", "runs_message", "runs_runstep")
 
 
 async def test_a_job_of_another_version_disturbs_nobody(cluster: Cluster) -> None:
-    """It is thrown away, once; the worker that met it goes on."""
+    """8.34: it is thrown away, once; the worker that met it goes on."""
     api = cluster.api()
     for _ in range(5):
         cluster.query(
@@ -36,8 +36,9 @@ async def test_a_job_of_another_version_disturbs_nobody(cluster: Cluster) -> Non
 async def test_a_hint_that_only_another_version_understands_is_given_again(
     cluster: Cluster, upstream: Upstream
 ) -> None:
+    """8.34: whoever does not know it throws it away, and queues one of its own."""
     for worker in cluster.workers:
-        worker.pause()
+        await cluster.freeze(worker)
     run = await cluster.api().run("text-20x20", "hinted at in vain")
     changed = cluster.query(
         f"UPDATE procrastinate_jobs SET task_name = '{UNKNOWN}' WHERE queueing_lock = %s"
@@ -57,7 +58,7 @@ async def test_a_hint_that_only_another_version_understands_is_given_again(
 async def test_a_column_of_the_next_version_comes_while_runs_stream(
     cluster: Cluster, upstream: Upstream
 ) -> None:
-    """As when the database is migrated first and the processes are replaced after that."""
+    """8.34: as when the database is migrated first and the processes are replaced after that."""
     api = cluster.api()
     model = "text-60x30+tools-1-then-text-60x30"
     runs = [await api.run(model, f"migrated under {i}") for i in range(10)]
@@ -82,8 +83,8 @@ async def test_a_column_of_the_next_version_comes_while_runs_stream(
 async def test_whoever_dies_while_taking_over_is_followed_by_the_next(
     cluster: Cluster, upstream: Upstream
 ) -> None:
-    """The row of the run is held from outside, so that the claim of the second driver stands
-    still; then he dies as well. What he had begun is not done behind his back."""
+    """8.33: nobody can write to the log, so that the claim of the second driver stands still; then
+    he dies as well. What he had begun is not done behind his back."""
     api = cluster.api()
     tag = "taken over by one who dies"
     run = await api.run("text-150x40", tag)
@@ -94,8 +95,8 @@ async def test_whoever_dies_while_taking_over_is_followed_by_the_next(
     (second,) = cluster.others(first)
     async with await psycopg.AsyncConnection.connect(cluster.database) as connection:
         first.kill9()
-        await connection.execute("SELECT 1 FROM runs_run WHERE id = %s FOR UPDATE", [run["id"]])
-        await until(lambda: waiting(cluster), TAKEOVER_SECONDS, "the claim")
+        await connection.execute("LOCK TABLE runs_eventchunk IN SHARE MODE")
+        await until(lambda: waiting(cluster, "runs_eventchunk"), TAKEOVER_SECONDS, "the claim")
         second.kill9()
         await asyncio.to_thread(first.start)
         await connection.rollback()
@@ -106,6 +107,31 @@ async def test_whoever_dies_while_taking_over_is_followed_by_the_next(
     assert cluster.row(run)["epoch"] == 2
     assert [worker for _, worker in cluster.claims(run)] == [first, first]
     assert await completed_once(cluster.api(1), run)
+    await until(lambda: not cluster.jobs(run), 30, "the end of the jobs of the dead")
+
+
+async def test_whoever_dies_while_runs_expire_is_followed_by_the_next(cluster: Cluster) -> None:
+    """8.33: the row of one of them is held from outside, so that the look of the only watchdog
+    that is there stands still; then its process dies. The others, which slept, do the rest."""
+    api = cluster.api()
+    worker, other = cluster.workers
+    model = "tools-1-then-text-3"
+    due = [await api.run(model, f"due {i}", expires_in=8) for i in range(5)]
+    due = [await api.wait(run, "requires_action", "expired") for run in due]
+    assert {run["status"] for run in due} == {"requires_action"}, "too late"
+    for process in (*cluster.webs, other):
+        await cluster.freeze(process)
+    held = due[2]["id"]
+    with cluster.holding("SELECT 1 FROM runs_run WHERE id = %s FOR UPDATE", held):
+        await until(lambda: waiting(cluster, "runs_run"), 15, "the end of a run that is due")
+        worker.kill9()
+    for process in (*cluster.webs, other):
+        process.resume()
+    for run in due:
+        await api.wait(run, "expired", seconds=5)
+        names = [event.name for event in await api.log(run)]
+        assert names.count("thread.run.expired") == 1
+        assert names[-1] == "thread.run.expired"
 
 
 def change(cluster: Cluster, table: str, how: str) -> None:
@@ -119,9 +145,10 @@ def left_of(cluster: Cluster, task: str) -> list[dict[str, object]]:
     return cluster.query("SELECT status::text FROM procrastinate_jobs WHERE task_name = %s", task)
 
 
-def waiting(cluster: Cluster) -> list[dict[str, object]]:
-    """The statements that wait for a lock on a row of the database."""
+def waiting(cluster: Cluster, table: str) -> list[Wire]:
+    """The statements that wait for a lock, and would write to a table."""
+    writes = f"'^(INSERT|UPDATE).*{table}|{table}.*FOR.*UPDATE'"
     return cluster.query(
-        "SELECT query FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        "SELECT query FROM pg_stat_activity WHERE datname = current_database()"
+        f" AND wait_event_type = 'Lock' AND query ~ {writes}"
     )

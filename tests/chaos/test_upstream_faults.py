@@ -19,7 +19,7 @@ ENDED = ("completed", "failed", "incomplete", "cancelled", "expired")
 async def test_a_silent_upstream_is_no_reason_to_take_the_run_over(
     site: Site, upstream: Upstream, begun: bool
 ) -> None:
-    """The lease is renewed over three times its length; then the answer is there."""
+    """8.24: the lease is renewed over three times its length; then the answer is there."""
     tag = f"is silent {begun} {site.mode}"
     plan = [gate(tag), text("w0 "), text("w1 "), text("w2 ")]
     upstream.play(plan[1:2] + plan[:1] + plan[2:] if begun else plan)
@@ -38,10 +38,15 @@ async def test_a_silent_upstream_is_no_reason_to_take_the_run_over(
     assert len(turns_asked(upstream, tag)[0]) == 1
 
 
+HALF = raw('data: {"choices": [{"index": 0, "delta": {"con')
+LATE_DROP = {"drop": True, "delay": 0.2}  # what was sent before has arrived
+
 PASSING: dict[str, Plan] = {
     "too many requests": [status(429, {"error": {"message": "Slow down"}}, retry_after="1")],
     "out of order": [status(500, {"error": {"message": "Oops"}})],
     "cut off before a word": [{"drop": True}],
+    "cut off within its first chunk": [HALF, LATE_DROP],
+    "nonsense before a word": [raw("data: {oops}\n\n")],
 }
 
 
@@ -49,6 +54,7 @@ PASSING: dict[str, Plan] = {
 async def test_what_passes_is_not_seen_by_readers(
     site: Site, upstream: Upstream, fault: str
 ) -> None:
+    """8.25: asked again, twice."""
     tag = f"passes {fault} {site.mode}"
     upstream.play(PASSING[fault], PASSING[fault])
     reader = Reader(site.api(-1), await site.api().run("text-20x10", tag))
@@ -58,37 +64,38 @@ async def test_what_passes_is_not_seen_by_readers(
     assert len(site.claims(reader.run)) == 1
 
 
-LASTING: dict[str, tuple[str, str, int]] = {  # model, code, requests
-    "too many requests": ("status-429", "rate_limit_exceeded", 4),
-    "out of order": ("status-500", "server_error", 4),
-    "cut off in mid-text": ("drop-5x10", "server_error", 1),
+LASTING: dict[str, tuple[Plan, str, int]] = {  # of each request, code, requests
+    "too many requests": ([status(429)], "rate_limit_exceeded", 4),
+    "out of order": ([status(500)], "server_error", 4),
+    "nonsense before a word": ([raw("data: {oops}\n\n")], "server_error", 4),
+    "cut off within its first chunk": ([HALF, LATE_DROP], "server_error", 4),
+    "cut off in mid-text": ([text("w0 "), text("w1 "), LATE_DROP], "server_error", 1),
+    "cut off in mid-chunk": ([text("w0 "), text("w1 "), HALF, LATE_DROP], "server_error", 1),
+    "nonsense in mid-text": (
+        [text("w0 "), raw('data: {"choices": [{"delta"\n\n'), text("w1 ")],
+        "server_error",
+        1,
+    ),
 }
 
 
 @pytest.mark.parametrize("fault", LASTING)
 async def test_what_lasts_fails_the_run(site: Site, upstream: Upstream, fault: str) -> None:
-    """Asked again only as long as nothing was shown, and by the same driver."""
-    model, code, requests = LASTING[fault]
-    await fails(site, upstream, model, f"lasts {fault} {site.mode}", code, requests)
-
-
-async def test_nonsense_in_mid_text_fails_the_run(site: Site, upstream: Upstream) -> None:
-    upstream.play([text("w0 "), raw('data: {"choices": [{"delta"\n\n'), text("w1 ")])
-    tag = f"nonsense {site.mode}"
-    await fails(site, upstream, "text-2", tag, "server_error", 1)
-
-
-async def fails(
-    site: Site, upstream: Upstream, model: str, tag: str, code: str, requests: int
-) -> None:
-    """The run of ``model`` fails once, with words, and readers see how."""
-    reader = Reader(site.api(-1), await site.api().run(model, tag))
+    """8.25: once, with words, and readers see how. Asked again only as long as nothing was shown,
+    and by the same driver."""
+    plan, code, requests = LASTING[fault]
+    upstream.play(*[list(plan)] * requests)
+    tag = f"lasts {fault} {site.mode}"
+    reader = Reader(site.api(-1), await site.api().run("text-2", tag))
     assert await reader.attach()
     assert reader.names[-1] == "thread.run.failed"
     run = await site.api().wait(reader.run, *ENDED)
     assert run["status"] == "failed"
     assert run["last_error"]["code"] == code
     assert run["last_error"]["message"]
+    assert [event.delta for event in reader.deltas] == [
+        step["delta"]["content"] for step in plan[:2] if requests == 1 and "delta" in step
+    ]
     log = Reader(site.api(), run)
     assert await log.attach()
     lossless(reader, log)
