@@ -13,7 +13,7 @@ import sys
 
 from tests.live import LiveServer
 from tests.process.client import Api
-from tests.process.test_readers import delays, large_run, stalled
+from tests.process.test_stalled import delays, large_run, stalled
 from tests.upstream import Upstream
 
 PER_SECOND = 50

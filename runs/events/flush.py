@@ -41,7 +41,7 @@ WHERE runs_run.number = told.column1
 
 class Committed(NamedTuple):
     """The ids of the runs whose deltas were stored, and of those whose row another one is writing
-    at this moment. All others are not ours any more."""
+    at this moment. All others are not ours any more, or have what cannot be stored."""
 
     stored: set[str]
     busy: set[str]
@@ -67,8 +67,8 @@ class Buffer:
         self.size = 0  # characters of what waits
         self.in_flight: Batch | None = None
         self.oldest = 0.0
-        #: Set when a flush found that the run is no longer ours to write in this status:
-        #: taken over, or being cancelled.
+        #: Set when a flush found that the run is no longer ours to write in this status (taken
+        #: over, or being cancelled), or that what it has to write cannot be stored.
         self.refused = False
         self.changed = asyncio.Event()  # set when the above may have changed
 
@@ -104,13 +104,19 @@ class Buffer:
         many = self.unflushed() >= UNFLUSHED_EVENTS or self.size >= UNFLUSHED_CHARACTERS
         return bool(late) or many or at > self.lease_until
 
-    def take_back(self) -> None:
-        """Let what was on its way wait again."""
-        if self.in_flight:
-            self.waiting[:0] = self.in_flight.events
-            self.size = sum(len(event.data) for event in self.waiting)
-            self.in_flight = None
-            self.changed.set()
+    def depart(self) -> Batch:
+        """What the next flush is to store. What could not be stored yet goes again as it was: if
+        it is in the log all the same, it is known there by its first number."""
+        if self.in_flight is None:
+            self.in_flight = Batch(self.run, self.waiting)
+            self.waiting, self.size = [], 0
+        return self.in_flight
+
+    def arrived(self, asked_at: float) -> None:
+        """Learn that what was on its way is stored, by a flush that was begun at ``asked_at``."""
+        self.in_flight = None
+        self.oldest = time.monotonic()
+        self.renewed(asked_at)
 
     async def take(self) -> list[Event]:
         """What is left to commit, once no flush is under way: for the caller's own commit."""
@@ -118,8 +124,12 @@ class Buffer:
             self.changed.clear()
             await self.changed.wait()
         left = [*(self.in_flight.events if self.in_flight else ()), *self.waiting]
-        self.in_flight, self.waiting, self.size = None, [], 0
+        self.drop()
         return left
+
+    def drop(self) -> None:
+        """Forget what is not committed."""
+        self.in_flight, self.waiting, self.size = None, [], 0
 
 
 class Flusher:
@@ -145,8 +155,7 @@ class Flusher:
         """Flush until closed, and what came before that."""
         while self.dirty or not self.closing:
             await self.wake.wait()
-            if not self.closing:
-                await asyncio.sleep(FLUSH_SECONDS)  # gather
+            await asyncio.sleep(FLUSH_SECONDS)  # gather
             self.wake.clear()
             await self.flush()
 
@@ -154,23 +163,17 @@ class Flusher:
         """Commit what waits now. A database in trouble is asked again with the same batches:
         what was delivered must not be lost, and must not be stored twice."""
         taken, self.dirty = self.dirty, {}
-        # Of a refused one what was in flight waits for its driver, and would be lost here.
-        buffers = [b for b in taken.values() if b.waiting and not b.refused]
-        for buffer in buffers:
-            buffer.in_flight = Batch(buffer.run, buffer.waiting)
-            buffer.waiting, buffer.size = [], 0
-        batches = [buffer.in_flight for buffer in buffers if buffer.in_flight]
-        asked_at, done = await self._commit(batches)
+        # Of a refused one what was in flight waits for its driver.
+        buffers = [b for b in taken.values() if b.unflushed() and not b.refused]
+        asked_at, done = await self._commit([buffer.depart() for buffer in buffers])
         for buffer in buffers:
             if buffer.run.id in done.stored:
-                buffer.in_flight = None
-                buffer.oldest = time.monotonic()
-                buffer.renewed(asked_at)
-            elif buffer.run.id in done.busy:
-                buffer.take_back()
-                self.notice(buffer)
-            else:
+                buffer.arrived(asked_at)
+            elif buffer.run.id not in done.busy:
                 buffer.refuse()
+                continue
+            if buffer.unflushed():
+                self.notice(buffer)
 
     async def _commit(self, batches: Sequence[Batch]) -> tuple[float, Committed]:
         while batches:

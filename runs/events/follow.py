@@ -1,8 +1,10 @@
 """The one way in which streams and the console read a run."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import closing
 from operator import attrgetter
 
 from django.db import Error
@@ -18,6 +20,8 @@ from runs.models.database import in_database
 #: A deletion is seen in the database before it is told: half a second before, with 60 requests
 #: at once on two cores. In another process it is never told.
 LAST_WORDS_SECONDS = 2.0
+#: For so long what is live waits for a reading of the log.
+LOG_SECONDS = 1.0
 #: For so long a reader waits for a database that does not answer.
 OUTAGE_SECONDS = 60.0
 
@@ -39,9 +43,8 @@ async def follow(
     outputs) and all was sent; with ``through_pauses`` only when it is terminal; at once if
     the run is gone.
     """
-    with hub.subscribe(run_id, after) as live:
-        reader = Reader(live, through_pauses)
-        look = first = True
+    with hub.subscribe(run_id, after) as live, closing(Reader(live, through_pauses)) as reader:
+        look, beat_at = True, 0.0
         while True:
             events = await reader.read_log() if look else []
             events += reader.chain()
@@ -49,15 +52,14 @@ async def follow(
                 yield events
             if reader.finished(events):
                 return
-            if first and not events:
-                yield []  # Daphne sends the head of an answer with its first bytes
-            first = False
-            pending, look = await live.wait(reader.patience(beat))
+            if events or time.monotonic() >= beat_at:
+                if not events:
+                    yield []  # Daphne sends the head of an answer with its first bytes
+                beat_at = time.monotonic() + beat
+            pending, look = await live.wait(reader.patience(beat_at))
             reader.hold(pending)
-            look = look or reader.must_look()
-            if not pending and not look and not reader.held:
-                yield []
-                look = True  # a cursor that is not of this run is never woken
+            # A cursor that is not of this run is never woken.
+            look = look or reader.must_look() or time.monotonic() >= beat_at
 
 
 class Reader:
@@ -74,12 +76,27 @@ class Reader:
         self.pause = 0.0
         self.next_look = 0.0
         self.failing_since: float | None = None  # the database, by the monotonic clock
+        self.reading: asyncio.Task[log.Page | None] | None = None
+        self.reads_from = 0
 
     async def read_log(self) -> list[Event]:
-        """Everything the log has past the cursor, page by page."""
+        """Everything the log has past the cursor, page by page.
+
+        A reading that takes longer than ``LOG_SECONDS`` goes on, and so does what is live: nothing
+        until the next call.
+        """
         self.over = False
+        if self.reading is None:
+            self.reads_from = self.live.cursor
+            read = in_database(log.read_after, self.live.run_id, self.reads_from)
+            self.reading = asyncio.create_task(read)
+            await asyncio.wait([self.reading], timeout=LOG_SECONDS)
+        if not self.reading.done():
+            self.next_look = time.monotonic() + LOG_SECONDS
+            return []
+        reading, self.reading = self.reading, None
         try:
-            page = await in_database(log.read_after, self.live.run_id, self.live.cursor)
+            page = reading.result()
         except Error as fault:
             self.look_later(fault)
             return []
@@ -91,20 +108,27 @@ class Reader:
             left, self.held = self.held.values(), {}
             return sorted(left, key=attrgetter("number"))
         self.known = True
-        self.move_to(page.events)
+        overtaken = self.live.cursor > self.reads_from
+        events = [event for event in page.events if event.number > self.live.cursor]
+        self.move_to(events)
         # Its status is read first: a run may have left its pause before the events were read.
         moved_on = bool(page.events) and page.events[-1].number > page.last_number
         self.over = (
             page.status in self.ends
-            and not (page.more or moved_on)
+            and not (page.more or moved_on or overtaken)
             and self.live.cursor >= page.last_number
         )
         self.more = page.more
-        if page.more or moved_on:
+        if page.more or moved_on or overtaken:
             self.live.look()
         self.pause = min(max(self.pause * 2, FLUSH_SECONDS / 2), LOOK_SECONDS)
         self.next_look = time.monotonic() + self.pause
-        return page.events
+        return events
+
+    def close(self) -> None:
+        """Forget a reading that is under way."""
+        if self.reading and not self.reading.cancel():
+            self.reading.exception()  # or asyncio says that nobody took it
 
     def look_later(self, fault: Error) -> None:
         """Outlive a restart of the database.
@@ -160,16 +184,20 @@ class Reader:
                     self.held[event.prev] = event
 
     def must_look(self) -> bool:
-        """Whether a gap stands before what is held, or the log could not be read, and it is time
+        """Whether a gap stands before what is held, or the log has not been read, and it is time
         to ask it again."""
         gap = bool(self.held) and self.live.cursor not in self.held
-        failing = self.failing_since is not None
-        return (gap or failing) and time.monotonic() >= self.next_look
+        return (gap or self.unread) and time.monotonic() >= self.next_look
 
-    def patience(self, beat: float) -> float:
+    @property
+    def unread(self) -> bool:
+        """Whether the last reading of the log has failed, or is not at its end."""
+        return self.failing_since is not None or self.reading is not None
+
+    def patience(self, beat_at: float) -> float:
         """Seconds to wait for live events: less while the log is to be asked again."""
-        soon = self.held or self.failing_since is not None
-        return max(self.next_look - time.monotonic(), 0.001) if soon else beat
+        at = min(beat_at, self.next_look) if self.held or self.unread else beat_at
+        return max(at - time.monotonic(), 0.001)
 
     def finished(self, events: list[Event]) -> bool:
         """Whether the stream ends after ``events``."""

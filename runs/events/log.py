@@ -108,6 +108,14 @@ def write(run: Run, facts: Iterable[Fact], left: Sequence[Event] = ()) -> list[E
     return events
 
 
+def unstored(run: Run, events: Sequence[Event]) -> Sequence[Event]:
+    """Those of the last ``events`` of this epoch that are not in the log: what a flush was
+    refused may have got there by one before it, of which nobody knew that it arrived."""
+    log = EventChunk.objects.filter(run_id=run.id, epoch=run.epoch).order_by("-last_number")
+    last = log.values_list("last_number", flat=True).first()
+    return events if last is None else [event for event in events if event.number > last]
+
+
 def chunk(run_id: str, epoch: int, events: Sequence[Event]) -> EventChunk:
     """The unsaved row that holds ``events``."""
     return EventChunk(
@@ -210,24 +218,20 @@ def parts_so_far(run_id: str, message_id: str) -> list[dict[str, Any]]:
     A message row gets its content when it ends; until then the log has it. The shape is
     that of a message's ``content``, parts in the order of their index.
     """
-    parts: dict[int, dict[str, Any]] = {}
+    said: dict[int, tuple[str, list[str]]] = {}  # kind and pieces, by index
     bodies = EventChunk.objects.filter(run_id=run_id, body__contains=message_id)
     for event in parse(bodies.order_by("last_number").values_list("body", flat=True), 0):
         if event.name == MESSAGE_DELTA:
             delta = json.loads(event.data)
             if delta["id"] == message_id:
                 for piece in delta["delta"]["content"]:
-                    extend(parts, piece)
-    return [parts[index] for index in sorted(parts)]
+                    kind, pieces = said.setdefault(piece["index"], (piece["type"], []))
+                    pieces.append(piece["text"]["value"] if kind == "text" else piece["refusal"])
+    return [part(kind, "".join(pieces)) for _, (kind, pieces) in sorted(said.items())]
 
 
-def extend(parts: dict[int, dict[str, Any]], piece: dict[str, Any]) -> None:
-    """Add one delta of a content part to what came before it."""
-    if piece["type"] == "text":
-        part = parts.setdefault(
-            piece["index"], {"type": "text", "text": {"value": "", "annotations": []}}
-        )
-        part["text"]["value"] += piece["text"]["value"]
-    else:
-        part = parts.setdefault(piece["index"], {"type": "refusal", "refusal": ""})
-        part["refusal"] += piece["refusal"]
+def part(kind: str, said: str) -> dict[str, Any]:
+    """A part of a message's content, in the wire's shape."""
+    if kind == "text":
+        return {"type": "text", "text": {"value": said, "annotations": []}}
+    return {"type": "refusal", "refusal": said}

@@ -148,8 +148,7 @@ class Relay:
 
     async def _join_and_leave(self, joined: set[str]) -> None:
         if not self.channel:
-            async with asyncio.timeout(CALL_SECONDS):
-                self.channel = await self.layer.new_channel()
+            self.channel = await self._new_channel()
             self.tasks.append(self._task(self._receive()))
         reading = {group_of(run_id): run_id for run_id in self.hub.reading()}
         wanted = {CONTROL, *reading}
@@ -163,6 +162,16 @@ class Relay:
             joined.discard(group)
             async with asyncio.timeout(CALL_SECONDS):
                 await self.layer.group_discard(group, self.channel)
+
+    async def _new_channel(self) -> str:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return str(await self.layer.new_channel())
+        except Exception:
+            with suppress(Exception):  # the layer would keep a queue for each that failed
+                async with asyncio.timeout(CALL_SECONDS):
+                    await self.layer.flush()
+            raise
 
     async def _reaches(self, call: Callable[..., Awaitable[None]], *args: Any) -> bool:
         """Make a call to the layer; whether it arrived. Says once when that changes."""
@@ -180,11 +189,11 @@ class Relay:
 
     async def _receive(self) -> None:
         while not asked_to_end():
-            message = await self.layer.receive(self.channel)
             try:
-                self._take(message)
+                self._take(await self.layer.receive(self.channel))
             except Exception:  # of a process of another version, perhaps: the log has it all
                 logger.exception("A message of another process was not understood")
+                await asyncio.sleep(0)
 
     def _take(self, message: dict[str, Any]) -> None:
         run_id = message["run"]

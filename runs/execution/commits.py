@@ -209,7 +209,7 @@ def end_driven(
             facts.append(run_fact(run))
         facts += steps.close_open(run, ending, last_error, turn.content())
         lifecycle.move(run, ending, last_error=last_error)
-        return Written(run, log.write(run, [*facts, run_fact(run)], left))
+        return Written(run, log.write(run, [*facts, run_fact(run)], log.unstored(run, left)))
 
 
 def end_incomplete(run: Run, reason: str) -> Written:
@@ -235,7 +235,7 @@ def metadata_now(run: Run) -> dict[str, str]:
     """
     # Locked, and before its steps and messages: whoever ends the run from outside takes them in
     # this order.
-    ours = Run.objects.select_for_update().filter(id=run.id, epoch=run.epoch)
+    ours = Run.objects.select_for_update(no_key=True).filter(id=run.id, epoch=run.epoch)
     for metadata in ours.values_list("metadata", flat=True):
         return dict(metadata)
     raise StaleRun(run.id)

@@ -238,6 +238,9 @@ class Driver:
             raise Cancelled
         if status != RunStatus.IN_PROGRESS:
             raise Lost
+        if self.buffer.refused:  # by a defect, and it would be again
+            self.buffer.drop()
+            raise RuntimeError("Deltas could not be stored; the reason is above.")
 
     async def deliver_piece(self, piece: Piece) -> None:
         """Turn a piece into events."""

@@ -89,8 +89,8 @@ class Worker:
                 driver.stop()
 
     async def renew_leases(self) -> None:
-        """Renew all leases, every third of their time; whoever lost his learns it here, and
-        so does one whose cancel came while the hint was lost."""
+        """Renew all leases; whoever lost his learns it here, and so does one whose cancel came
+        while the hint was lost."""
         held = dict(self.drivers)
         if not held:
             return

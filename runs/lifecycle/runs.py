@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Greatest
 
 from runs.contract.limits import NUMBER_JUMP
 from runs.contract.status import DRIVEN, MOVES, STAMP, TERMINAL, RunStatus
@@ -165,7 +166,8 @@ def renew(owners: Collection[str], lease_seconds: float) -> tuple[dict[str, RunS
     """
     held = Run.objects.filter(lease_owner__in=owners, status__in=sorted(DRIVEN))
     with transaction.atomic():
-        free = held.select_for_update(skip_locked=True).values_list("id", "lease_owner", "status")
+        ours = held.select_for_update(no_key=True, skip_locked=True)
+        free = ours.values_list("id", "lease_owner", "status")
         found = {run_id: (owner, RunStatus(status)) for run_id, owner, status in free}
         until = now() + timedelta(seconds=lease_seconds)
         Run.objects.filter(id__in=list(found)).update(lease_until=until)
@@ -174,10 +176,10 @@ def renew(owners: Collection[str], lease_seconds: float) -> tuple[dict[str, RunS
 
 
 def release(owners: Iterable[str]) -> None:
-    """Let others take over at once what ``owners`` hold."""
-    Run.objects.filter(lease_owner__in=list(owners), status__in=sorted(DRIVEN)).update(
-        lease_until=now()
-    )
+    """Let others take over at once what ``owners`` hold. Whoever stops as he was told has not
+    been killed by his runs: they lose no claim by it."""
+    held = Run.objects.filter(lease_owner__in=list(owners), status__in=sorted(DRIVEN))
+    held.update(lease_until=now(), claims=Greatest(F("claims") - 1, 0))
 
 
 def abandon(owners: Collection[str]) -> int:
@@ -190,5 +192,5 @@ def abandon(owners: Collection[str]) -> int:
         lease_owner__in=owners, status__in=sorted(DRIVEN), lease_until__gte=now()
     )
     with transaction.atomic():
-        free = list(held.select_for_update(skip_locked=True).values_list("id", flat=True))
-        return Run.objects.filter(id__in=free).update(lease_until=now())
+        free = held.select_for_update(no_key=True, skip_locked=True).values_list("id", flat=True)
+        return Run.objects.filter(id__in=list(free)).update(lease_until=now())

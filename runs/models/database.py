@@ -1,7 +1,7 @@
 """How async code reaches the database, and whose clock counts.
 
 A database unit is one sync function that runs in one hop to a thread and gives its
-connection back before anything is awaited. Two pools of threads keep the executor apart
+connection back before anything is awaited. Pools of threads keep the executor apart
 from requests, and on PostgreSQL two pools of connections. On SQLite, which has one writer at
 a time, the executor and the flusher share one thread; requests write on their own connections
 and wait for the file at most ``busy_timeout``.
@@ -72,7 +72,8 @@ def writers() -> ThreadPoolExecutor:
 
 @functools.cache
 def students() -> ThreadPoolExecutor:
-    """Threads of the executor that only read, perhaps for long: not the one that writes."""
+    """Threads of the executor that only read, perhaps for long: on SQLite not the one that
+    writes."""
     return (
         ThreadPoolExecutor(1, thread_name_prefix="database-student") if on_sqlite() else writers()
     )

@@ -26,7 +26,7 @@ The failures that Runsite must outlive, by the numbers with which many docstring
 8.18   live messages lost                       test_lost_messages; tests/events/test_hub
 8.19   reader comes back a hundred times         test_readers_far
 8.20   reader comes after the end                test_readers_far
-8.21   reader that takes nothing                 test_overload; tests/process/test_readers
+8.21   reader that takes nothing                 test_overload; tests/process/test_stalled
 8.22   client leaves its create                  test_readers_far
 8.23   a run's time is up                        test_expiry
 8.24   silent model                              test_upstream_faults

@@ -13,7 +13,7 @@ import pytest
 from tests.chaos.cluster import Cluster
 from tests.chaos.outcome import ended_well
 from tests.process.client import Api, Reader, turns_asked, until
-from tests.process.test_readers import (
+from tests.process.test_stalled import (
     costs_no_more,
     large_run,
     others_are_as_soon,

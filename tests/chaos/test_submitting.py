@@ -80,8 +80,8 @@ async def race(one: Api, other: Api, body: Wire, number: int) -> tuple[Wire, str
     else:
         cancel.close()
         submitted, cancelled = await submit, None
-    assert submitted.status_code in (200, 400)
-    assert cancelled is None or cancelled.status_code in (200, 400)
+    assert submitted.status_code in (200, 400), submitted.text
+    assert cancelled is None or cancelled.status_code in (200, 400), cancelled.text
 
     if reader.names[-1] not in ENDS:
         assert await reader.attach()

@@ -12,6 +12,8 @@ from runs.contract.limits import UNFLUSHED_CHARACTERS, UNFLUSHED_EVENTS, UNFLUSH
 from runs.contract.status import RunStatus
 from runs.events import flush, log
 from runs.events.flush import Buffer, Flusher
+from runs.execution import commits
+from runs.execution.turn import Turn
 from runs.models import EventChunk, Run
 from runs.models.database import in_database, in_writer
 from tests.factories import make_run
@@ -238,18 +240,44 @@ async def test_deltas_that_cannot_be_stored_harm_no_other_run(caplog):
     assert "Deltas refused" in caplog.text
 
 
-async def test_what_was_taken_back_is_stored_in_order_with_what_came_since():
+async def arrived_unheard(buffer):
+    """A flush has stored what the buffer had, and nobody was told so."""
+    batch = buffer.depart()
+    assert (await in_writer(flush.commit, [batch], LEASE)).stored == {buffer.run.id}
+
+
+async def test_what_may_have_been_stored_goes_again_as_it_was():
+    """Together with what came since it would be taken for what is there already."""
     run = await in_database(driven)
     buffer, flusher = buffer_of(run), Flusher(LEASE)
-    first = say(run, buffer, 2)
-    buffer.in_flight = flush.Batch(run, buffer.waiting)
-    buffer.waiting, buffer.size = [], 0
-    second = say(run, buffer, 2)
-    buffer.take_back()
-    assert (buffer.unflushed(), buffer.size) == (4, sum(len(e.data) for e in first + second))
+    said = say(run, buffer, 2)
+    await arrived_unheard(buffer)
+    said += say(run, buffer, 2)
     flusher.notice(buffer)
     await flusher.flush()
-    assert await in_database(stored, run) == first + second
+    assert buffer.unflushed() == 2
+    assert flusher.wake.is_set()
+    await flusher.flush()
+    assert not buffer.unflushed()
+    assert await in_database(stored, run) == said
+
+
+async def test_of_what_is_left_the_ending_stores_what_is_not_there():
+    """A flush arrived unheard, and was refused when it came again: somebody has cancelled."""
+    run = await in_database(driven)
+    buffer, flusher = buffer_of(run), Flusher(LEASE)
+    said = say(run, buffer, 2)
+    await arrived_unheard(buffer)
+    said += say(run, buffer, 2)
+    await in_database(Run.objects.filter(id=run.id).update, status=RunStatus.CANCELLING)
+    flusher.notice(buffer)
+    await flusher.flush()
+    assert buffer.refused
+    left, turn = await buffer.take(), Turn(frozenset(), set())
+    await in_writer(commits.end_driven, run, turn, left, RunStatus.CANCELLED)
+    log = await in_database(stored, run)
+    assert log[:4] == said
+    assert [event.name for event in log[4:]] == ["thread.run.cancelling", "thread.run.cancelled"]
 
 
 @pytest.fixture

@@ -16,7 +16,18 @@ from runs.events.hub import BOUND, hub
 from runs.lifecycle import runs as lifecycle
 from runs.models import Run
 from runs.models.database import in_database
-from tests.events.reading import DELTA, END, NEVER, Reading, driven, numbers, rest, say, until
+from tests.events.reading import (
+    DELTA,
+    END,
+    NEVER,
+    PAUSE,
+    Reading,
+    driven,
+    numbers,
+    rest,
+    say,
+    until,
+)
 from tests.factories import make_events
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_looks")]
@@ -149,6 +160,48 @@ async def test_a_rival_of_a_lost_attempt_does_not_win():
         async for more in stream:
             got += more
     assert got == [first, *events]
+
+
+@pytest.fixture
+async def late(monkeypatch):
+    """What the log says comes when this is set, and not before."""
+    come = asyncio.Event()
+
+    async def in_database_late(func, *args):
+        found = await in_database(func, *args)
+        await come.wait()
+        return found
+
+    monkeypatch.setattr(follow_module, "in_database", in_database_late)
+    monkeypatch.setattr(follow_module, "LOG_SECONDS", 0.01)
+    return come
+
+
+async def test_what_is_live_does_not_wait_for_a_log_that_is_late(late):
+    """Nor does the sign that the reader is alive. What nobody told live comes from the log."""
+    run = await in_database(driven)
+    async with aclosing(follow(run.id, beat=0.1)) as stream:
+        assert [await anext(stream) for _ in range(3)] == [[], [], []]
+        told = say(run, 2, commit=False)
+        assert await anext(stream) == told
+        untold = await in_database(say, run, 2, False)
+        told = say(run, 2, commit=False)
+        assert await anext(stream) == []
+        late.set()
+        assert await anext(stream) + await anext(stream) == untold + told
+
+
+async def test_what_the_log_said_late_ends_no_stream_that_has_gone_past_it(late):
+    run = await in_database(driven)
+    await in_database(rest, run, RunStatus.REQUIRES_ACTION, PAUSE)
+    async with aclosing(follow(run.id, beat=0.1)) as stream:
+        assert await anext(stream) == []
+        paused = log.Event(run.last_number, 0, PAUSE, "{}")
+        hub.publish(run.id, [paused, *say(run, 1, publish=False, commit=False)])
+        assert len(await anext(stream)) == 2
+        await in_database(Run.objects.filter(id=run.id).update, status=RunStatus.QUEUED)
+        late.set()
+        assert await anext(stream) == []
 
 
 async def test_who_leaves_leaves_nothing_behind():

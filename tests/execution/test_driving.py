@@ -1,13 +1,14 @@
 """Drivers at work: how far they show, what is changed or stopped under them, their commits."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from runs import operations
-from runs.events import flush
+from runs.events import flush, log
 from runs.execution.drive import drive
 from runs.models import EventChunk, Message, Run
 from runs.models.database import in_database, in_writer
@@ -16,6 +17,7 @@ from tests.execution.scene import (
     again,
     data_of,
     delta_text,
+    hold_writers,
     kill,
     later,
     message_text,
@@ -190,3 +192,24 @@ def test_a_plain_run_costs_four_commits(scene):
     assert flushes in (0, 1)
     assert created == 1
     assert driven - flushes == 3
+
+
+async def test_a_run_whose_deltas_cannot_be_stored_fails_at_once(scene, caplog):
+    """Rather than stand still for the rest of its time."""
+    scene.upstream.play([text("a"), gate("odd"), text("b")])
+    run = await in_database(scene.create)
+    async with scene.working() as worker:
+        reader = Reader(run)
+        driving = asyncio.create_task(drive(run.id, worker))
+        await until(lambda: scene.upstream.requests and worker.drivers)
+        release = await hold_writers()
+        (driver,) = worker.drivers.values()
+        driver.buffer.add(replace(log.record(driver.run, "thread.x", {}), number="no number"))
+        worker.flusher.notice(driver.buffer)
+        await release()
+        await until(lambda: driver.buffer.refused)
+        scene.upstream.open("odd")
+        await asyncio.wait_for(driving, 20)
+        reader.task.cancel()
+    assert (await later(run)).status == "failed"
+    assert "Deltas refused" in caplog.text

@@ -56,10 +56,33 @@ async def test_a_place_may_be_for_a_time():
             assert free(lane) == 0
         assert free(lane) == 1
     assert free(lane) == 1
-    async with lane.place():
-        pass
+    async with lane.place() as begun:
+        begun()
     assert free(lane) == 1
     await asyncio.sleep(0.1)
+    assert free(lane) == 1
+
+
+async def test_the_time_of_a_place_begins_when_whoever_has_it_has_begun():
+    lane = Lane(1, seconds=0.01)
+    async with lane.place():
+        await asyncio.sleep(0.1)
+        assert free(lane) == 0
+
+
+async def test_many_have_their_places_for_less():
+    lane = Lane(1, seconds=3600, together=1.0)
+
+    async def have_it():
+        async with lane.place() as begun:
+            begun()
+            await asyncio.sleep(SECONDS)
+
+    tasks = [asyncio.create_task(have_it()) for _ in range(50)]
+    await until(lambda: lane.waiting == 0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     assert free(lane) == 1
 
 

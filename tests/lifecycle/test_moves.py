@@ -204,10 +204,12 @@ def test_renew_tells_the_status_of_what_is_still_held():
 
 
 def test_release_lets_others_take_over_at_once():
-    run = make_run(status=RunStatus.IN_PROGRESS, lease_owner="me")
+    """And counts for no interruption by the run."""
+    run = make_run(status=RunStatus.IN_PROGRESS, lease_owner="me", claims=2)
     lifecycle.release(["me"])
+    assert same(run).claims == 1
     lifecycle.claim(same(run), "other", 5)
-    assert same(run).lease_owner == "other"
+    assert (same(run).lease_owner, same(run).claims) == ("other", 2)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -47,6 +47,12 @@ def driven_by(owner):
     )
 
 
+async def look_twice(worker):
+    """As often as it takes to miss somebody."""
+    await worker.look()
+    await worker.look()
+
+
 async def until(holds, *args):
     async with asyncio.timeout(SECONDS):
         while not await in_database(holds, *args):
@@ -59,13 +65,6 @@ def is_completed(run):
 
 def is_free(run):
     return Run.objects.get(id=run.id).lease_until < now()
-
-
-async def sees(worker, *others):
-    """Wait until a worker has looked with the locks of the others there."""
-    async with asyncio.timeout(SECONDS):
-        while not {other.number for other in others} <= (worker.seen or set()):
-            await asyncio.sleep(0.02)
 
 
 def backends_of(number):
@@ -84,8 +83,9 @@ async def test_its_runs_go_on_while_their_leases_last(other):
     run = await in_database(driven_by, other.new_owner())
     async with executing():
         ours = engines.current().presence
-        await sees(ours, other)
         await ours.look()
+        await ours.look()
+        assert not await in_database(is_free, run)
         await other.stop()
         await until(is_completed, run)
 
@@ -122,8 +122,13 @@ async def test_a_row_that_somebody_writes_is_left_to_its_lease(other, presence):
     await in_database(hold)
     try:
         async with asyncio.timeout(SECONDS):
-            assert await in_database(presence.end_leases, 0) == 1
+            missing = {other.number}
+            ours = presence.Presence()
+            await ours.start()
+            assert await in_database(presence.end_leases, ours.number, missing) == missing
+            await ours.stop()
             assert await in_database(is_free, free)
+            assert not await in_database(is_free, busy)
     finally:
         await in_database(holder.close)
 
@@ -142,11 +147,35 @@ async def test_a_lock_that_was_lost_is_taken_again(other):
     assert other.new_owner().startswith(f"{other.number:08x}.")
     assert before.isdisjoint(await in_database(backends_of, other.number))
     run = await in_database(driven_by, "00000001.dead")
-    await other.look()
+    await look_twice(other)
     assert not await in_database(is_free, run)
     other.settled_at = 0.0
-    await other.look()
+    await look_twice(other)
     assert await in_database(is_free, run)
+
+
+async def test_a_worker_that_only_lost_its_connection_keeps_its_runs(other, presence):
+    """The others see its lock missing once at most."""
+    ours = presence.Presence()
+    await ours.start()
+    ours.settled_at = 0.0
+    run = await in_database(driven_by, other.new_owner())
+    await in_database(cut_off, await in_database(backends_of, other.number))
+    await ours.look()
+    assert ours.missed == {other.number}
+    async with asyncio.timeout(SECONDS):
+        while not await in_database(backends_of, other.number):
+            await asyncio.sleep(0.02)
+    await ours.look()
+    assert ours.missed == set()
+    await ours.stop()
+    assert not await in_database(is_free, run)
+
+
+async def test_while_our_own_lock_is_missing_nobody_is_missed(presence):
+    run = await in_database(driven_by, "00000001.dead")
+    assert await in_database(presence.end_leases, 2, {1}) == set()
+    assert not await in_database(is_free, run)
 
 
 async def test_a_lock_that_is_not_ours_any_more_is_noticed(other):
@@ -163,6 +192,6 @@ async def test_right_after_the_database_has_started_nobody_is_missed(presence, m
     run = await in_database(driven_by, "00000001.dead")
     first = presence.Presence()
     await first.start()
-    await first.look()
+    await look_twice(first)
     await first.stop()
     assert not await in_database(is_free, run)

@@ -102,9 +102,12 @@ async def test_a_message_of_another_version_is_passed_over(caplog):
             odd = [{"run": run_id, "from": "x", "events": [["too", "few"]]}, {"from": "x"}]
             for message in odd:
                 await here.outside._send_one(group_of(run_id), message)
+            layer = there.outside.layer._get_layer()
+            group = layer._get_group_channel_name(group_of(run_id))
+            await layer._get_shard(group).publish(group, b"not packed as we do")
             here.publish(run_id, events(1))
             assert await reader.wait(10) == (events(1), False)
-    assert caplog.text.count("was not understood") == len(odd)
+    assert caplog.text.count("was not understood") == len(odd) + 1
 
 
 async def test_nothing_is_kept_where_no_other_process_is_reached():
@@ -112,6 +115,24 @@ async def test_nothing_is_kept_where_no_other_process_is_reached():
     for number in range(100):
         alone.stop_run(f"run_{number}")
     assert not alone.stops
+
+
+async def test_tries_to_join_leave_nothing_behind(monkeypatch):
+    monkeypatch.setattr(relays, "RETRY_SECONDS", 0.01)
+    away = type(relays.get_channel_layer())(hosts=["redis://127.0.0.1:9/0"])
+    monkeypatch.setattr(relays, "get_channel_layer", lambda: away)
+    tries, new_channel = [], away.new_channel
+
+    async def counted():
+        tries.append(1)
+        return await new_channel()
+
+    monkeypatch.setattr(away, "new_channel", counted)
+    async with running(Hub()):
+        async with asyncio.timeout(10):
+            while len(tries) < 5:
+                await asyncio.sleep(0.01)
+        assert len(away._get_layer().channels) <= 1
 
 
 async def test_nothing_waits_for_a_redis_that_is_not_there(settings, monkeypatch, caplog):

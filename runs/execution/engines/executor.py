@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 BEGINNERS = 4  # in a lane: as many as the database has threads for runs, by default
 #: If it is a run that kills the process, it does so within this time, most likely.
 SUSPECT_SECONDS = 10.0
+#: Half of a run's lifetime, by default: of many, none is to expire while it waits.
+SUSPECTS_SECONDS = 300.0
 
 
 class Executor:
@@ -33,7 +35,7 @@ class Executor:
         self.room = asyncio.Semaphore(settings.RUNSITE_CONCURRENT_RUNS)
         self.beginners = Lane(BEGINNERS)
         self.successors = Lane(BEGINNERS)
-        self.suspects = Lane(1, SUSPECT_SECONDS)
+        self.suspects = Lane(1, SUSPECT_SECONDS, SUSPECTS_SECONDS)
         #: For a place and room, by lane and run.
         self.waiting: dict[tuple[Lane, str], asyncio.Task[None]] = {}
         self.tasks: set[asyncio.Task[None]] = set()

@@ -1,6 +1,7 @@
 """In which order a process begins the runs that it is to drive."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 
@@ -12,13 +13,16 @@ class Lane:
     leases run out or it dies.
 
     Args:
-        seconds: how long each has its place, unless its turn has ended before; by default until it
-            says that it has begun.
+        seconds: how long each keeps its place after it has begun, unless its turn ends before.
+        together: within so many seconds all that wait come in: with many of them, each keeps its
+            place for less.
     """
 
-    def __init__(self, width: int, seconds: float | None = None):
+    def __init__(self, width: int, seconds: float = 0.0, together: float = math.inf):
         self.places = asyncio.Semaphore(width)
         self.seconds = seconds
+        self.together = together
+        self.waiting = 0
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Callable[[], None]]:
@@ -26,12 +30,17 @@ class Lane:
 
         Yields: what whoever is inside calls once he has begun.
         """
-        await self.places.acquire()
+        self.waiting += 1
+        try:
+            await self.places.acquire()
+        finally:
+            self.waiting -= 1
         with ExitStack() as place:
             place.callback(self.places.release)
-            if self.seconds is None:
-                yield place.close
-                return
-            timer = asyncio.get_running_loop().call_later(self.seconds, place.close)
-            place.callback(timer.cancel)
-            yield lambda: None
+
+            def begun() -> None:
+                seconds = min(self.seconds, self.together / (self.waiting + 1))
+                timer = asyncio.get_running_loop().call_later(seconds, place.close)
+                place.callback(timer.cancel)
+
+            yield begun if self.seconds else place.close

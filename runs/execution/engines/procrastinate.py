@@ -1,8 +1,9 @@
 """The engine of several processes: hints are Procrastinate jobs in the same PostgreSQL database.
 
 A job says "drive run X" and nothing else. It is queued in the transaction that made the run
-drivable, and lasts as long as its run is driven, so an executor that is full fetches none. If
-a job is lost the watchdog queues another; if it comes twice the second finds nothing to do.
+drivable, and lasts as long as its run is driven, so an executor that is full of such runs fetches
+none; those that it took over have no job, and what is fetched beside them waits for room. If a job
+is lost the watchdog queues another; if it comes twice the second finds nothing to do.
 """
 
 import asyncio
