@@ -235,7 +235,11 @@ def tell_about_the_model():
 def run():
     """Install, migrate, and become the server."""
     check_port()
-    names = ["base"] if setting("RUNSITE_UPSTREAM_URL") else ["base", "local-model"]
+    names = ["base"]
+    if setting("DATABASE_URL").startswith("postgres") or setting("REDIS_URL"):
+        names.append("scaled")
+    if not setting("RUNSITE_UPSTREAM_URL"):
+        names.append("local-model")
     install(names)
     if "local-model" in names:
         tell_about_the_model()

@@ -23,8 +23,8 @@ def back_up(target: Path) -> int:
     """
     if not on_sqlite():
         raise BadRequest(
-            "PostgreSQL is backed up by its own program: "
-            "pg_dump --format=custom --file=FILE DATABASE_URL"
+            "PostgreSQL is backed up by its own program: pg_dump --format=custom. "
+            "docs/operations.md says how."
         )
     source = Path(connection.settings_dict["NAME"])
     if not source.is_file():  # SQLite would make an empty one
@@ -65,6 +65,7 @@ def name(fresh: Path, target: Path) -> None:
     except FileExistsError:
         raise
     except OSError:  # a file system without links, such as a memory stick's
+        target.touch(exist_ok=False)  # so what is overwritten is ours
         fresh.rename(target)
 
 

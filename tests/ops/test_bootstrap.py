@@ -197,6 +197,32 @@ def test_offline_at_the_first_start_is_one_clear_sentence(checkout, tmp_path):
     assert not (checkout / ".venv" / "runsite-base.stamp").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("DATABASE_URL", "postgresql://127.0.0.1:9/runs", True),
+        ("REDIS_URL", "redis://127.0.0.1:9/0", True),
+        ("DATABASE_URL", "sqlite:///runs.sqlite3", False),
+    ],
+)
+def test_a_fresh_checkout_gets_what_its_settings_need(monkeypatch, name, value, needed):
+    module = runpy.run_path(str(ROOT / "tools" / "bootstrap.py"))
+    for other in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(f"{other}_FILE", raising=False)
+    monkeypatch.setenv("RUNSITE_UPSTREAM_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("RUNSITE_PORT", str(free_port()))
+    monkeypatch.setenv(name, value)
+
+    def stop(names):
+        raise LookupError(names)
+
+    monkeypatch.setitem(module["run"].__globals__, "install", stop)
+    with pytest.raises(LookupError) as wanted:
+        module["run"]()
+    assert wanted.value.args == (["base", "scaled"] if needed else ["base"],)
+
+
 @pytest.mark.setup
 def test_without_its_local_model_the_server_starts_and_says_so(installed, tmp_path):
     """The stamp of a failed download: no pip is run again, and the way out is named."""

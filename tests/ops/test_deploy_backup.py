@@ -33,6 +33,11 @@ def run(*arguments: str) -> str:
     return out.getvalue().strip()
 
 
+def refuse(*names: str) -> None:
+    """A file system without links."""
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
 @pytest.fixture
 def data_dir(tmp_path):
     """A data directory with a migrated SQLite file, as a server has it."""
@@ -124,7 +129,8 @@ class TestBackup:
 
     @pytest.mark.sqlite
     @pytest.mark.django_db(transaction=True)
-    def test_overwrites_nothing_that_came_meanwhile(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("links", [True, False])
+    def test_overwrites_nothing_that_came_meanwhile(self, tmp_path, monkeypatch, links):
         target = tmp_path / "copy"
         copy_to = backup.copy_to
 
@@ -133,6 +139,8 @@ class TestBackup:
             target.write_text("something dear")
 
         monkeypatch.setattr(backup, "copy_to", slowly)
+        if not links:
+            monkeypatch.setattr(os, "link", refuse)
         with pytest.raises(CommandError, match="File exists"):
             run("backup", str(target))
         assert target.read_text() == "something dear"
@@ -141,12 +149,10 @@ class TestBackup:
     @pytest.mark.sqlite
     @pytest.mark.django_db(transaction=True)
     def test_needs_no_links(self, tmp_path, monkeypatch):
-        def refuse(*names):
-            raise PermissionError(errno.EPERM, "Operation not permitted")
-
         monkeypatch.setattr(os, "link", refuse)
         run("backup", str(tmp_path / "copy"))
         assert os.listdir(tmp_path) == ["copy"]
+        assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
 
     @pytest.mark.services
     @pytest.mark.django_db

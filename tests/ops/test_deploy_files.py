@@ -4,6 +4,7 @@
 import json
 import re
 import shutil
+import stat
 import subprocess
 from importlib import import_module
 from importlib.util import find_spec
@@ -52,6 +53,22 @@ class TestCompose:
             files = [value for key, value in service["environment"].items() if "_FILE" in key]
             assert sorted(files) == sorted(f"/run/secrets/{name}" for name in service["secrets"])
         assert not re.search(r"postgres(ql)?://|PASSWORD: ", (DEPLOY / "compose.yaml").read_text())
+
+    def test_only_who_makes_the_key_is_given_it(self):
+        given = [name for name in OURS if "api_key" in SERVICES[name]["secrets"]]
+        assert given == ["web1", "web2"]
+        for path in UNITS:
+            serves = "manage.py serve" in path.read_text()
+            assert ("api-key" in path.read_text()) == serves, path.name
+
+    def test_a_folder_of_secrets_that_was_there_is_closed(self, tmp_path: Path):
+        shutil.copy(DEPLOY / "make-secrets", tmp_path)
+        folder = tmp_path / "secrets"
+        folder.mkdir()
+        folder.chmod(0o755)
+        for _ in range(2):
+            subprocess.run([str(tmp_path / "make-secrets")], check=True, capture_output=True)
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
     def test_what_is_ours_may_do_nothing_but_its_work(self):
         for name in [*OURS, "proxy"]:
@@ -171,9 +188,10 @@ class TestSystemd:
     def test_units_may_do_nothing_but_their_work(self, line):
         assert [path.name for path in UNITS if f"\n{line}\n" not in path.read_text()] == []
 
-    @pytest.mark.parametrize("kind", ["web", "worker"])
+    @pytest.mark.parametrize("kind", ["-web@", "-worker@", ""])
     def test_units_are_restarted_and_have_time_for_the_drain(self, kind):
-        text = (DEPLOY / "systemd" / f"runsite-{kind}@.service").read_text()
+        text = (DEPLOY / "systemd" / f"runsite{kind}.service").read_text()
+        assert "\nStartLimitIntervalSec=0\n" in text
         for line in ("Restart=on-failure", "TimeoutStopSec=45", "LimitNOFILE=65536", "MemoryMax="):
             assert f"\n{line}" in text
         example = (DEPLOY / "systemd" / "runsite.env.example").read_text()
@@ -189,6 +207,12 @@ class TestSystemd:
         assert "\nRestart=on-failure\nRestartSec=5\n" in migrate
         target = (DEPLOY / "systemd" / "runsite.target").read_text()
         assert "\nWants=runsite-migrate.service\n" in target
+
+    def test_a_migration_has_all_the_time_it_needs(self):
+        for path in UNITS:
+            text = path.read_text()
+            if "manage.py migrate" in text:
+                assert "\nType=oneshot\n" in text or "\nTimeoutStartSec=infinity\n" in text
 
     @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze")
     def test_systemd_understands_them(self, tmp_path: Path):
@@ -223,6 +247,15 @@ def test_every_failure_has_its_row_and_names_tests_that_are_there():
         assert proofs, line
         for path, name in proofs:
             assert re.search(rf"\bdef {name}\(", (ROOT / path).read_text()), (path, name)
+
+
+def test_an_upgrade_and_a_backup_make_no_other_service_anew():
+    """compose would, where the definition of PostgreSQL or Redis has changed."""
+    upgrade = OPERATIONS.split("### Upgrading while running")[1].split("```")[1]
+    commands = re.findall(r"docker compose (?:run|up) .*", upgrade)
+    commands += re.findall(r"docker compose run .* backup", OPERATIONS)
+    assert len(commands) == 3
+    assert [line for line in commands if "--no-deps" not in line] == []
 
 
 def without_default(migration: Path) -> list[str]:

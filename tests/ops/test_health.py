@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 from django.db import DatabaseError
@@ -125,6 +125,32 @@ async def test_a_redis_that_takes_no_connection_is_told_in_time(settings):
             status, body = await ready()
     assert status == 200
     assert body["checks"]["redis"] == "degraded"
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_redis_is_asked_once_in_two_seconds(settings, answers):
+    """However many ask, and nobody has to sign in for that."""
+    settings.RUNSITE_UPSTREAM_URL = "http://127.0.0.1:9/v1"
+    asked = []
+
+    async def connected(reader, writer):
+        asked.append(1)
+        while answers and (words := await reader.read(4096)):
+            writer.write(b"+OK\r\n" * words.count(b"*"))
+        with suppress(TimeoutError):  # silent, or gone
+            async with asyncio.timeout(10):
+                await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as redis:
+        port = redis.sockets[0].getsockname()[1]
+        settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+        said = [*await asyncio.gather(*(ready() for _ in range(5))), await ready()]
+    assert {body["checks"]["redis"] for _, body in said} == {"ok" if answers else "degraded"}
+    assert {body["checks"]["database"] for _, body in said} == {"ok"}
+    assert {body["status"] for _, body in said} == {"ok" if answers else "degraded"}
+    assert {status for status, _ in said} == {200}
+    assert len(asked) == 1
 
 
 async def test_a_model_that_is_not_there_is_only_degraded(settings, monkeypatch):

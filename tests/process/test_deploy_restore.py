@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -60,15 +62,43 @@ class Postgres:
         self.settings = {**self.scaled, "DATABASE_URL": url}
 
     def back_up(self, server: LiveServer, target: Path) -> None:
-        """As docs/operations.md says."""
-        url = self.settings["DATABASE_URL"]
-        subprocess.run(["pg_dump", "--format=custom", f"--file={target}", url], check=True)
+        """As docs/operations.md says: no password in the command, a name that overwrites nothing,
+        and a file of its owner alone."""
+        address = self.told(target, self.settings["DATABASE_URL"])
+        done = self.dump(target, address)
+        assert done.returncode == 0, done.stderr
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
+        refused = self.dump(target, address)
+        assert refused.returncode == 1
+        assert "File exists" in refused.stderr
+
+    def dump(self, target: Path, address: str) -> "subprocess.CompletedProcess[str]":
+        """The line of the document."""
+        script = '(umask 077 && pg_dump --format=custom "$1" > $0.partial) && ln $0.partial $0'
+        command = ["sh", "-c", f"{script} && rm $0.partial", str(target), address]
+        return subprocess.run(
+            command, env=self.password(target), capture_output=True, text=True, check=False
+        )
 
     def restore(self, target: Path, data_dir: Path) -> dict[str, str]:
         """As docs/operations.md says."""
-        command = ["pg_restore", "--no-owner", "--exit-on-error", f"--dbname={self.second}"]
-        subprocess.run([*command, str(target)], check=True)
+        address = self.told(target, self.second)
+        command = ["pg_restore", "--no-owner", "--exit-on-error", address, str(target)]
+        subprocess.run(command, env=self.password(target), check=True)
         return {**self.scaled, "DATABASE_URL": self.second}
+
+    def told(self, target: Path, url: str) -> str:
+        """The address without its password, which goes into a file."""
+        parts = urlsplit(url)
+        file = target.with_name("pgpass")
+        file.touch(mode=0o600)
+        file.write_text(f"{parts.hostname}:*:*:{parts.username}:{parts.password}\n")
+        bare = f"{parts.username}@{parts.hostname}:{parts.port or 5432}"
+        return f"--dbname={parts._replace(netloc=bare).geturl()}"
+
+    def password(self, target: Path) -> dict[str, str]:
+        """The environment that names the file of the password."""
+        return {**os.environ, "PGPASSFILE": str(target.with_name("pgpass"))}
 
 
 @pytest.fixture

@@ -51,8 +51,10 @@ class Command(BaseCommand):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
-        await process.current.work()
         alive = settings.RUNSITE_DATA_DIR / ALIVE
+        with suppress(OSError):
+            alive.unlink(missing_ok=True)  # of one that was killed: this one is not ready yet
+        await process.current.work()
         self.tell("The worker is ready.")
         failed = False
         while not asked.is_set() and not failed:
