@@ -70,7 +70,7 @@ class Reader:
         self.held: dict[int, Event] = {}  # by the number before them
         self.ends = TERMINAL if through_pauses else AT_REST
         self.through_pauses = through_pauses
-        self.known = False  # the run was there when the log was last read
+        self.known = False  # the run was there
         self.over = False  # the last reading of the log says that no more will come
         self.more = False  # it stopped at a full page
         self.pause = 0.0
@@ -108,22 +108,23 @@ class Reader:
             left, self.held = self.held.values(), {}
             return sorted(left, key=attrgetter("number"))
         self.known = True
-        overtaken = self.live.cursor > self.reads_from
-        events = [event for event in page.events if event.number > self.live.cursor]
-        self.move_to(events)
+        if self.live.cursor != self.reads_from:  # what is live went on, and made this an old page
+            self.live.look()
+            return []
+        self.move_to(page.events)
         # Its status is read first: a run may have left its pause before the events were read.
         moved_on = bool(page.events) and page.events[-1].number > page.last_number
         self.over = (
             page.status in self.ends
-            and not (page.more or moved_on or overtaken)
+            and not (page.more or moved_on)
             and self.live.cursor >= page.last_number
         )
         self.more = page.more
-        if page.more or moved_on or overtaken:
+        if page.more or moved_on:
             self.live.look()
         self.pause = min(max(self.pause * 2, FLUSH_SECONDS / 2), LOOK_SECONDS)
         self.next_look = time.monotonic() + self.pause
-        return events
+        return page.events
 
     def close(self) -> None:
         """Forget a reading that is under way."""
@@ -162,6 +163,7 @@ class Reader:
             self.move_to([event])
             events.append(event)
         if events:
+            self.known = True
             self.pause = 0.0
             self.held = {p: e for p, e in self.held.items() if e.number > self.live.cursor}
         return events

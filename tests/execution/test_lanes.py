@@ -79,7 +79,10 @@ async def test_many_have_their_places_for_less():
             await asyncio.sleep(SECONDS)
 
     tasks = [asyncio.create_task(have_it()) for _ in range(50)]
+    begun_at = asyncio.get_running_loop().time()
+    await until(lambda: lane.waiting > 1)
     await until(lambda: lane.waiting == 0)
+    assert 0.5 < asyncio.get_running_loop().time() - begun_at < 3
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 BEGINNERS = 4  # in a lane: as many as the database has threads for runs, by default
 #: If it is a run that kills the process, it does so within this time, most likely.
 SUSPECT_SECONDS = 10.0
-#: Half of a run's lifetime, by default: of many, none is to expire while it waits.
+#: Half of a run's lifetime, by default: of many, none is to expire while it waits. (A look of the
+#: watchdog finds a hundred.)
 SUSPECTS_SECONDS = 300.0
 
 

@@ -14,7 +14,7 @@ class Lane:
 
     Args:
         seconds: how long each keeps its place after it has begun, unless its turn ends before.
-        together: within so many seconds all that wait come in: with many of them, each keeps its
+        together: within so many seconds all come in that wait at one time: of many, each keeps its
             place for less.
     """
 
@@ -23,6 +23,7 @@ class Lane:
         self.seconds = seconds
         self.together = together
         self.waiting = 0
+        self.crowd = 1  # as many as waited at once, since nobody did
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Callable[[], None]]:
@@ -31,6 +32,7 @@ class Lane:
         Yields: what whoever is inside calls once he has begun.
         """
         self.waiting += 1
+        self.crowd = max(self.crowd, self.waiting)
         try:
             await self.places.acquire()
         finally:
@@ -39,7 +41,9 @@ class Lane:
             place.callback(self.places.release)
 
             def begun() -> None:
-                seconds = min(self.seconds, self.together / (self.waiting + 1))
+                seconds = min(self.seconds, self.together / self.crowd)
+                if not self.waiting:
+                    self.crowd = 1
                 timer = asyncio.get_running_loop().call_later(seconds, place.close)
                 place.callback(timer.cancel)
 

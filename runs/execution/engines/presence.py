@@ -15,6 +15,7 @@ import time
 import uuid
 
 from django.db import connection
+from django.db.models.functions import Now
 from procrastinate.contrib.django.utils import connector_params
 from psycopg import AsyncConnection
 
@@ -124,8 +125,8 @@ def end_leases(ours: int, missed: frozenset[int]) -> frozenset[int]:
 
     Returns: the numbers that are missing now.
     """
-    leased = Run.objects.filter(status__in=sorted(DRIVEN)).values_list("lease_owner", flat=True)
-    owners = {owner: number_of(owner) for owner in leased}
+    leased = Run.objects.filter(status__in=sorted(DRIVEN), lease_until__gte=Now()).order_by()
+    owners = {owner: number_of(owner) for owner in leased.values_list("lease_owner", flat=True)}
     present = numbers_held()  # after the owners: whoever has leased had his lock before
     if ours not in present:
         return frozenset()
