@@ -58,13 +58,15 @@ def test_a_pasted_id_is_a_way_to_its_page(page: Page, api):
 
 def test_the_palette_does_what_it_is_told(page: Page, api):
     page.goto("/console/runs/")
+    field = page.get_by_role("textbox", name="Where to go or what to do")
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("textbox", name="Where to go or what to do")).to_be_focused()
+    expect(field).to_be_focused()
     page.keyboard.type("thre")
     expect(page.get_by_role("button", name="Threads")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="Threads")).to_be_visible()
     page.keyboard.press("Control+k")
+    expect(field).to_be_focused()  # its script has come
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("button", name="New run c")).to_be_focused()
     page.keyboard.press("Escape")
