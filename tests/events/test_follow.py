@@ -95,6 +95,7 @@ async def test_a_reader_that_is_slow_goes_back_to_the_log():
     assert got == list(range(1, BOUND + 7))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told_first", [True, False])
 async def test_readers_for_whom_one_event_may_wait_get_all_of_them(monkeypatch, told_first):
     """8.18: each time that five come at once, none of them waits for anybody; nor does anybody

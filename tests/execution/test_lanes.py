@@ -70,6 +70,7 @@ async def test_the_time_of_a_place_begins_when_whoever_has_it_has_begun():
         assert free(lane) == 0
 
 
+@pytest.mark.slow
 async def test_many_have_their_places_for_less():
     lane = Lane(1, seconds=3600, together=1.0)
 
@@ -160,6 +161,7 @@ async def test_of_many_hints_while_a_run_waits_one_is_enough(scene):
         assert await status(lost) == "completed"
 
 
+@pytest.mark.slow
 async def test_suspects_come_one_after_the_other(scene, monkeypatch):
     """The next when the one before has ended, or has lived for a while; all others pass them."""
     monkeypatch.setattr(executors, "SUSPECT_SECONDS", 1.0)

@@ -39,6 +39,7 @@ async def until_told(caplog, lines):
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 async def test_what_blocks_the_loop_is_told_once_per_burst(lag, caplog):
     for seconds in (0.5, 0.9, 0.5):
         await block(seconds)
@@ -55,6 +56,7 @@ async def test_what_blocks_the_loop_is_told_once_per_burst(lag, caplog):
     assert lag.worst > 0.7
 
 
+@pytest.mark.slow
 async def test_a_loop_with_much_to_do_in_small_pieces_is_not_blocked(lag, caplog, monkeypatch):
     """However much that is: everybody has their turn. So as not to hang on how busy the machine
     of the test is, late is what no small piece takes even there."""
@@ -72,6 +74,7 @@ async def test_a_loop_with_much_to_do_in_small_pieces_is_not_blocked(lag, caplog
     assert lag.count == 0
 
 
+@pytest.mark.slow
 async def test_what_is_not_over_at_the_stop_is_told(lag, caplog):
     await block(0.6)
     lag.stop()
