@@ -17,8 +17,7 @@ from tests.process.test_stalled import (
     costs_no_more,
     large_run,
     others_are_as_soon,
-    read_beside,
-    stalled,
+    read_by_one,
 )
 from tests.upstream import Upstream
 from tests.upstream_script import Plan, gate, text, token
@@ -105,17 +104,7 @@ async def test_stalled_readers_cost_neither_the_web_process_nor_the_worker(
         warm.add(await cluster.worker_of(created.run))
     before = web.memory
     most = {worker: worker.most_memory for worker in cluster.workers}
-    upstream.play([text("begin"), gate("all are here"), text("go"), *plan])
-    run = await api.run("huge")
-    async with contextlib.AsyncExitStack() as stack:
-        for _ in range(readers):
-            await stack.enter_async_context(stalled(api, run))
-        reader = Reader(api, run)
-        fast = asyncio.create_task(reader.attach())
-        upstream.open("all are here")
-        await until(lambda: len(reader.deltas) > 2)
-        await read_beside(api, upstream)
-        assert await fast
+    async with read_by_one(api, upstream, plan, readers) as reader:
         # Unbounded, each of them would hold all 8 MB, in several copies. The workers never see
         # them; but each thread that has once committed such a run keeps up to 70 MB for the next.
         bound = readers * 5_500_000

@@ -240,19 +240,20 @@ async def test_deltas_that_cannot_be_stored_harm_no_other_run(caplog):
     assert "Deltas refused" in caplog.text
 
 
-async def arrived_unheard(buffer):
-    """A flush has stored what the buffer had, and nobody was told so."""
-    batch = buffer.depart()
-    assert (await in_writer(flush.commit, [batch], LEASE)).stored == {buffer.run.id}
+async def half_stored(run):
+    """A run's buffer, and what was said: the first half is stored, and nobody was told so."""
+    buffer = buffer_of(run)
+    said = say(run, buffer, 2)
+    done = await in_writer(flush.commit, [buffer.depart()], LEASE)
+    assert done.stored == {run.id}
+    return buffer, said + say(run, buffer, 2)
 
 
 async def test_what_may_have_been_stored_goes_again_as_it_was():
     """Together with what came since it would be taken for what is there already."""
     run = await in_database(driven)
-    buffer, flusher = buffer_of(run), Flusher(LEASE)
-    said = say(run, buffer, 2)
-    await arrived_unheard(buffer)
-    said += say(run, buffer, 2)
+    flusher = Flusher(LEASE)
+    buffer, said = await half_stored(run)
     flusher.notice(buffer)
     await flusher.flush()
     assert buffer.unflushed() == 2
@@ -265,10 +266,8 @@ async def test_what_may_have_been_stored_goes_again_as_it_was():
 async def test_of_what_is_left_the_ending_stores_what_is_not_there():
     """A flush arrived unheard, and was refused when it came again: somebody has cancelled."""
     run = await in_database(driven)
-    buffer, flusher = buffer_of(run), Flusher(LEASE)
-    said = say(run, buffer, 2)
-    await arrived_unheard(buffer)
-    said += say(run, buffer, 2)
+    flusher = Flusher(LEASE)
+    buffer, said = await half_stored(run)
     await in_database(Run.objects.filter(id=run.id).update, status=RunStatus.CANCELLING)
     flusher.notice(buffer)
     await flusher.flush()

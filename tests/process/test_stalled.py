@@ -20,7 +20,7 @@ from tests.process.client import (
     until,
 )
 from tests.upstream import Upstream
-from tests.upstream_script import gate, text, token
+from tests.upstream_script import Plan, gate, text, token
 
 pytestmark = pytest.mark.process
 
@@ -53,6 +53,25 @@ async def read_beside(api: Api, upstream: Upstream) -> None:
         assert await beside
 
 
+@contextlib.asynccontextmanager
+async def read_by_one(
+    api: Api, upstream: Upstream, plan: Plan, readers: int
+) -> AsyncIterator[Reader]:
+    """Whoever has read all of a run that says ``plan``, while so many others have taken nothing."""
+    upstream.play([text("begin"), gate("all are here"), text("go"), *plan])
+    run = await api.run("huge")
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(readers):
+            await stack.enter_async_context(stalled(api, run))
+        reader = Reader(api, run)
+        fast = asyncio.create_task(reader.attach())
+        upstream.open("all are here")
+        await until(lambda: len(reader.deltas) > 2)
+        await read_beside(api, upstream)
+        assert await fast
+        yield reader
+
+
 async def test_stalled_readers_cost_nobody_anything(api: Api, upstream: Upstream) -> None:
     """Readers that take nothing of 8 MB each: others read on, memory stays bounded."""
     piece, pieces, readers = "x" * 4000, 2000, 24
@@ -61,17 +80,7 @@ async def test_stalled_readers_cost_nobody_anything(api: Api, upstream: Upstream
     assert await Reader(api).create(await api.prepare("huge"))  # the same without them
     before = api.server.memory
 
-    upstream.play([text("begin"), gate("all here"), text("go"), *plan])
-    run = await api.run("huge")
-    async with contextlib.AsyncExitStack() as stack:
-        for _ in range(readers):
-            await stack.enter_async_context(stalled(api, run))
-        reader = Reader(api, run)
-        fast = asyncio.create_task(reader.attach())
-        upstream.open("all here")
-        await until(lambda: len(reader.deltas) > 2)
-        await read_beside(api, upstream)
-        assert await fast
+    async with read_by_one(api, upstream, plan, readers) as reader:
         # Unbounded, each of them would hold all 8 MB, in several copies.
         assert api.server.memory - before < readers * 5_500_000
     assert "".join(event.delta for event in reader.deltas) == "begingo" + piece * pieces
